@@ -1,0 +1,49 @@
+"""The arguments by which every command names a panel."""
+
+import argparse
+
+from em.command import SAMPLE
+from em.errors import InputError
+from em.panel import Panel, read_panel
+
+
+def add_panel_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add DATA and the names of its columns to a command."""
+    group = parser.add_argument_group("data")
+    group.add_argument(
+        "data",
+        nargs="?",
+        metavar="DATA",
+        help="CSV or Parquet; wide (Price, Sales1, Sales2, ...; a row per week) or long (a row per store and week). "
+        "Default: the simulated sample in data/",
+    )
+    group.add_argument("--store", metavar="NAME", help="column of store names in a long file (default: store)")
+    group.add_argument("--week", metavar="NAME", help="column of weeks (default: week; without one, the order of rows)")
+    group.add_argument("--sales", metavar="NAME", help="column of sales, in units (default: sales)")
+    group.add_argument("--price", metavar="NAME", help="column of prices (default: price)")
+    group.add_argument("--covariates", metavar="NAME", nargs="+", default=[], help="further columns, taken as they are")
+    group.add_argument(
+        "--formula", metavar="F", help='in place of price and covariates: "log(sales) ~ log(price) + display"'
+    )
+
+
+def panel_from(args: argparse.Namespace, membership: str | None = None) -> Panel:
+    """The panel that a command's arguments name.
+
+    Raises
+    ------
+    InputError
+        As `read_panel`; also when no file is named and the sample is not beside this installation.
+    """
+    if args.data is None and not SAMPLE.is_file():
+        raise InputError(f"no DATA given, and the sample is not here ({SAMPLE}); name a CSV or Parquet file")
+    return read_panel(
+        args.data or SAMPLE,
+        store=args.store,
+        week=args.week,
+        sales=args.sales,
+        price=args.price,
+        covariates=args.covariates,
+        formula=args.formula,
+        membership=membership,
+    )

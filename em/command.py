@@ -1,0 +1,93 @@
+"""What the program's commands share: the arguments that name a panel, and how a command ends.
+
+Exit codes: 0 good; 2 the input or the call is wrong; 3 results written but not to be trusted; 130 interrupted.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+from em.errors import InputError
+
+SAMPLE = Path(__file__).resolve().parent.parent / "data" / "sample.csv"
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints look like every other message of the program."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **options)  # pyright: ignore[reportArgumentType]
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the message, to be printed by `run`."""
+        raise InputError(f"{message} (see --help)")
+
+
+def run(command: Callable[[list[str]], int], argv: list[str] | None = None) -> NoReturn:
+    """Run a command and leave with its exit code; what the user got wrong ends in one line on stderr."""
+    try:
+        code = command(sys.argv[1:] if argv is None else argv)
+    except InputError as wrong:
+        print(f"error: {wrong}", file=sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        print("error: interrupted; no output was touched", file=sys.stderr)
+        code = 130
+    sys.exit(code)
+
+
+def distrust(reasons: list[str]) -> int:
+    """Print why results are not to be trusted; the exit code that says the same."""
+    for reason in reasons:
+        print(f"not to be trusted: {reason}", file=sys.stderr)
+    return 3 if reasons else 0
+
+
+def check_writable(path: Path) -> None:
+    """Raise InputError where `path` could not be written, before any work is done.
+
+    Raises
+    ------
+    InputError
+        When the folder is missing or read-only, or the path is a folder.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; expected a file to write")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        raise InputError(f"{path}: cannot be written (no permission)")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its name when the block ends well, and is removed when it does not.
+
+    Raises
+    ------
+    InputError
+        When the operating system refuses to write.
+    """
+    check_writable(path)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as refused:
+        raise InputError(f"{path}: cannot be written ({refused.strerror or refused})") from refused
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

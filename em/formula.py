@@ -1,0 +1,121 @@
+"""R-style formulas for the design and for membership, by formulaic."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from em.errors import InputError
+from em.statistics import Floats, Ints
+from em.table import Table, numbers, shorten
+
+if TYPE_CHECKING:
+    from em.panel import Columns
+
+
+def design(table: Table, columns: "Columns", sales: Floats, position: Ints) -> tuple[Floats, Floats, tuple[str, ...]]:
+    """Response, design and coefficient names of a formula such as "log(sales) ~ log(price) + display".
+
+    Parameters
+    ----------
+    sales : (row,) of the panel's rows.
+    position : (row,) where these rows stand in the table.
+
+    Raises
+    ------
+    InputError
+        When the formula cannot be read, names no column of the file, or gives a value that is missing or infinite.
+    """
+    formula = columns.formula or ""
+    response, _, terms = formula.rpartition("~")
+    name = columns.sales or "sales"
+    if response.strip() and response.replace(" ", "") not in {f"log({name})", f"log(`{name}`)"}:
+        raise InputError(
+            f"formula {formula!r}: the response is {response.strip()}; expected log({name}), the model's scale"
+        )
+    if not terms.strip():
+        raise InputError(f'formula {formula!r}: has no terms; expected such as "log({name}) ~ log(price) + display"')
+    x, names = _matrix(table, terms, position, f"formula {formula!r}", response=name)
+    usual = {"Intercept": "intercept"}
+    for price in (columns.price or "price", *(n[4:-1] for n in names if n.casefold() == "log(price)")):
+        usual[f"log({price})"] = "log_price"
+    return np.log(sales), x, tuple(usual.get(n, n) for n in names)
+
+
+def store_traits(
+    table: Table, formula: str, stores: Sequence[str], store: Ints, position: Ints
+) -> tuple[Floats, tuple[str, ...]]:
+    """Store-level covariates of membership, (store, trait) with ones first, and their names.
+
+    Continuous covariates enter as they are.
+
+    Raises
+    ------
+    InputError
+        When a covariate differs between the weeks of a store, or is missing.
+    """
+    x, names = _matrix(table, formula, position, f"membership {formula!r}")
+    if "Intercept" not in names:
+        raise InputError(f"membership {formula!r}: has no intercept; remove the 0 or -1")
+    first = np.searchsorted(store, np.arange(len(stores)))
+    values = x[first]
+    differs = ~np.isclose(x, values[store], rtol=1e-12, atol=0.0)
+    if differs.any():
+        row, column = (int(at[0]) for at in np.nonzero(differs))
+        place = table.place(int(table.frame.index[position[row]]))
+        raise InputError(
+            f"{table.file}: {names[column]}, store {stores[store[row]]}, {place}: differs between weeks of the store; "
+            "expected one value for each store in a covariate of membership"
+        )
+    scaled = values / np.maximum(np.sqrt(np.square(values).mean(0)), 1e-300)
+    if np.linalg.matrix_rank(scaled) < values.shape[1]:
+        raise InputError(f"membership {formula!r}: a covariate is the same in all stores or a combination of others")
+    return values, tuple("intercept" if name == "Intercept" else name for name in names)
+
+
+def _categories(cells: pd.Series) -> bool:
+    """Whether a column holds names rather than numbers, some of which may be spoilt."""
+    if pd.api.types.is_numeric_dtype(cells):
+        return False
+    return bool(np.isnan(np.asarray(pd.to_numeric(cells, errors="coerce"), dtype=float)).all())
+
+
+def _matrix(
+    table: Table, formula: str, position: Ints, what: str, response: str | None = None
+) -> tuple[Floats, tuple[str, ...]]:
+    """Design matrix of the right-hand side, numbers checked as everywhere; (row, coefficient) and names."""
+    from formulaic import Formula
+    from formulaic.errors import FormulaicError
+
+    try:
+        parsed = Formula.from_spec(formula.strip())
+        used = sorted(map(str, parsed.required_variables))
+    except FormulaicError as wrong:
+        raise InputError(f"{what}: cannot be read ({str(wrong).splitlines()[0]})") from wrong
+    frame = {}
+    for name in used:
+        if name == response:
+            raise InputError(f"{what}: {name} stands on both sides; expected terms that explain it")
+        column = table.find(name, "formula")
+        cells = table.frame[column]
+        frame[name] = cells.to_numpy()[position] if _categories(cells) else numbers(table, column, name)[position]
+        missing = pd.isna(frame[name])
+        if missing.any():
+            place = table.place(int(table.frame.index[position[np.flatnonzero(missing)[0]]]))
+            raise InputError(f"{table.file}: column {column}, {place}: is missing in a week with sales")
+    try:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            matrix = parsed.get_model_matrix(pd.DataFrame(frame, index=range(position.size)), na_action="ignore")
+    except FormulaicError as wrong:
+        raise InputError(f"{what}: cannot be evaluated ({str(wrong).splitlines()[0]})") from wrong
+    values = np.asarray(matrix, dtype=float)
+    names = tuple(str(name) for name in matrix.columns)
+    bad = ~np.isfinite(values)
+    if bad.any():
+        row, column = (int(at[0]) for at in np.nonzero(bad))
+        place = table.place(int(table.frame.index[position[row]]))
+        raise InputError(f"{table.file}: {names[column]}, {place}: is {values[row, column]}; expected a finite number")
+    if not names:
+        raise InputError(f"{what}: has no terms; the file has {shorten([str(c) for c in table.frame.columns])}")
+    return values, names

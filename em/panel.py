@@ -1,0 +1,266 @@
+"""The panel: which store sold how much in which week at what price, read, checked and named.
+
+A *wide* file has a row for each week, one price for all stores and a column of sales for each store. A *long*
+file has a row for each store and week with prices of their own. Both become the same panel of rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from em.errors import InputError
+from em.statistics import Floats, GaussianStatistics, Ints, build
+from em.table import Table, numbers, read_table, shorten
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Observed weeks of all stores, sorted by store and then by week.
+
+    Attributes
+    ----------
+    stores : names, in the order of the file.
+    weeks : labels, in order of time where they are numbers, else as they first appear.
+    coefficients : names of the columns of `x`, such as ("intercept", "log_price").
+    store, week : (row,) index into `stores` and `weeks`.
+    x : (row, coefficient) design.
+    y : (row,) log sales.
+    file, sha256 : where it came from.
+    traits, traits_names : (store, trait) what explains membership, the first a one; None when nothing does.
+    notes : what a careful reader should be told of how the file was read.
+    """
+
+    stores: tuple[str, ...]
+    weeks: tuple[str, ...]
+    coefficients: tuple[str, ...]
+    store: Ints = field(repr=False)
+    week: Ints = field(repr=False)
+    x: Floats = field(repr=False)
+    y: Floats = field(repr=False)
+    file: str
+    sha256: str
+    traits: Floats | None = field(default=None, repr=False)
+    trait_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def statistics(panel: Panel) -> GaussianStatistics:
+    """The sufficient statistics of a panel's stores; after this nothing asks for a week."""
+    return build(panel.store, panel.x, panel.y, len(panel.stores))
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a file hold what; None means: the usual name."""
+
+    store: str | None = None
+    week: str | None = None
+    sales: str | None = None
+    price: str | None = None
+    covariates: tuple[str, ...] = ()
+    formula: str | None = None
+    membership: str | None = None
+
+
+def read_panel(
+    path: str | Path,
+    *,
+    store: str | None = None,
+    week: str | None = None,
+    sales: str | None = None,
+    price: str | None = None,
+    covariates: Sequence[str] = (),
+    formula: str | None = None,
+    membership: str | None = None,
+) -> Panel:
+    """Read a wide or long panel from CSV or Parquet.
+
+    Parameters
+    ----------
+    path : the file. It is long when it has a column `store` (or the one named here), else wide.
+    store, week, sales, price : names of columns; without a week column the rows of a store are in order of time.
+        In a wide file `sales` is what the names of the stores' columns begin with.
+    covariates : further columns, entering as they are.
+    formula : in place of price and covariates, an R-style formula such as "log(sales) ~ log(price) + display".
+    membership : store-level covariates of membership, such as "region + size" (long files).
+
+    Raises
+    ------
+    InputError
+        Naming file, column, store and week, and what was expected.
+    """
+    columns = Columns(store, week, sales, price, tuple(covariates), formula, membership)
+    table = read_table(path, [name for name in ("store", "week", store, week) if name])
+    names = {str(name).casefold() for name in table.frame.columns}
+    long = store is not None or "store" in names
+    rows = _long(table, columns) if long else _wide(table, columns)
+    return _panel(table, columns, rows)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of a panel before they become a design: codes, sales, and the other columns to take from the file."""
+
+    stores: tuple[str, ...]
+    weeks: tuple[str, ...]
+    store: Ints
+    week: Ints
+    sales: Floats
+    position: Ints  # of each row in the table
+    notes: tuple[str, ...]
+
+
+def _long(table: Table, columns: Columns) -> _Rows:
+    store_column = table.find(columns.store or "store", "store names")
+    sales = numbers(table, table.find(columns.sales or "sales", "sales"), "sales", positive=True)
+    names = table.frame[store_column].astype(str).where(table.frame[store_column].notna(), "").str.strip()
+    nameless = np.flatnonzero(np.asarray(names == ""))
+    if nameless.size:
+        row = int(table.frame.index[nameless[0]])
+        raise InputError(f"{table.file}: column {store_column}, {table.place(row)}: the store has no name")
+    store, stores = pd.factorize(names)
+    week, weeks = _weeks(table, columns, store)
+    _refuse_repeats(table, [str(name) for name in stores], weeks, store, week)
+    kept = ~np.isnan(sales)
+    empty = np.setdiff1d(np.arange(len(stores)), store[kept])
+    if empty.size:
+        raise InputError(f"{table.file}: store {stores[empty[0]]}: has no week with sales; expected at least one")
+    position = np.flatnonzero(kept)
+    order = np.lexsort((week[position], store[position]))
+    position = position[order]
+    notes = _gap_note(int((~kept).sum()))
+    return _Rows(tuple(stores), weeks, store[position], week[position], sales[position], position, notes)
+
+
+def _weeks(table: Table, columns: Columns, store: Ints) -> tuple[Ints, tuple[str, ...]]:
+    """Code of each row's week and the labels in order of time."""
+    named = columns.week is not None or "week" in {str(name).casefold() for name in table.frame.columns}
+    if not named:
+        running = pd.Series(store).groupby(store).cumcount().to_numpy()
+        return running, tuple(str(number + 1) for number in range(int(running.max()) + 1))
+    column = table.find(columns.week or "week", "weeks")
+    labels = table.frame[column]
+    missing = np.flatnonzero(np.asarray(labels.isna()))
+    if missing.size:
+        row = int(table.frame.index[missing[0]])
+        raise InputError(f"{table.file}: column {column}, {table.place(row)}: the week is missing")
+    codes, unique = pd.factorize(labels)
+    as_numbers = np.asarray(pd.to_numeric(pd.Series(unique), errors="coerce"), dtype=float)
+    if not np.isnan(as_numbers).any():
+        order = np.argsort(as_numbers, kind="stable")
+        codes, unique = np.argsort(order)[codes], unique[order]
+    return codes, tuple(str(label) for label in unique)
+
+
+def _refuse_repeats(table: Table, stores: Sequence[str], weeks: Sequence[str], store: Ints, week: Ints) -> None:
+    key = store.astype(np.int64) * len(weeks) + week
+    repeated = pd.Series(key).duplicated().to_numpy()
+    if repeated.any():
+        at = int(np.flatnonzero(repeated)[0])
+        raise InputError(
+            f"{table.file}: {table.place(int(table.frame.index[at]))}: store {stores[store[at]]}, "
+            f"week {weeks[week[at]]} stands more than once ({int(repeated.sum())} repeated rows); "
+            "expected one row for each store and week"
+        )
+
+
+def _wide(table: Table, columns: Columns) -> _Rows:
+    prefix = columns.sales or "sales"
+    stores = [str(c) for c in table.frame.columns if str(c).casefold().startswith(prefix.casefold())]
+    if not stores:
+        raise InputError(
+            f"{table.file}: no column begins with {prefix!r} and none is called 'store'; expected a wide file "
+            f"(Price, Sales1, Sales2, ...) or a long one (name its columns with --store --week --sales --price); "
+            f"its columns are {shorten([str(c) for c in table.frame.columns])}"
+        )
+    if columns.membership:
+        raise InputError(f"{table.file}: covariates of membership need a long file, with a column for each")
+    values = np.column_stack([numbers(table, name, "sales", positive=True) for name in stores])
+    for name, observed in zip(stores, ~np.isnan(values).all(0), strict=True):
+        if not observed:
+            raise InputError(f"{table.file}: column {name}: has no week with sales; expected at least one")
+    named = {columns.week or "week"} & set(map(str, table.frame.columns))
+    labels = table.frame[named.pop()].astype(str) if named else [str(i + 1) for i in range(len(values))]
+    store, position = np.nonzero(~np.isnan(values.T))
+    return _Rows(
+        tuple(stores),
+        tuple(labels),
+        store,
+        position,
+        values[position, store],
+        position,
+        _gap_note(int(np.isnan(values).sum())),
+    )
+
+
+def _gap_note(gaps: int) -> tuple[str, ...]:
+    return (f"{gaps} empty cells of sales are weeks not observed",) if gaps else ()
+
+
+def _panel(table: Table, columns: Columns, rows: _Rows) -> Panel:
+    if columns.formula:
+        from em.formula import design
+
+        y, x, names = design(table, columns, rows.sales, rows.position)
+    else:
+        taken = [(table.find(columns.price or "price", "price"), "price", True)]
+        taken += [(table.find(name, "covariates"), "covariate", False) for name in columns.covariates]
+        repeated = [name for i, (name, *_) in enumerate(taken) if name in [other for other, *_ in taken[:i]]]
+        if repeated:
+            raise InputError(f"{table.file}: column {repeated[0]} is named twice among price and covariates")
+        values = [observed(table, name, what, rows.position, positive=positive) for name, what, positive in taken]
+        y = np.log(rows.sales)
+        x = np.column_stack([np.ones(y.size), np.log(values[0]), *values[1:]])
+        names = ("intercept", "log_price", *(name for name, *_ in taken[1:]))
+    check_rank(table.file, x, names)
+    traits, trait_names = None, ()
+    if columns.membership:
+        from em.formula import store_traits
+
+        traits, trait_names = store_traits(table, columns.membership, rows.stores, rows.store, rows.position)
+    return Panel(
+        rows.stores, rows.weeks, names, rows.store, rows.week, x, y, table.file, table.sha256,
+        traits, trait_names, rows.notes,
+    )  # fmt: skip
+
+
+def observed(table: Table, column: str, what: str, position: Ints, *, positive: bool) -> Floats:
+    """The values of a column at given rows, where none may be missing; (row,).
+
+    Raises
+    ------
+    InputError
+        Naming the first missing cell.
+    """
+    values = numbers(table, column, what, positive=positive)[position]
+    if np.isnan(values).any():
+        at = int(position[np.isnan(values)][0])
+        place = table.place(int(table.frame.index[at]))
+        raise InputError(
+            f"{table.file}: column {column}, {place}: the {what} is missing in a week with sales; expected a number"
+        )
+    return values
+
+
+def check_rank(file: str, x: Floats, names: Sequence[str]) -> None:
+    """Raise InputError when a column of the design is a combination of those before it.
+
+    Raises
+    ------
+    InputError
+        Naming the first such column.
+    """
+    scale = np.sqrt(np.einsum("rp,rp->p", x, x))
+    gram = np.linalg.qr(x / np.where(scale > 0.0, scale, 1.0), mode="r")
+    diagonal = np.abs(np.diagonal(gram))
+    if x.shape[0] < x.shape[1]:
+        raise InputError(f"{file}: {x.shape[0]} observations are too few for the coefficients {', '.join(names)}")
+    short = np.flatnonzero(diagonal < 1e-9)
+    if short.size:
+        raise InputError(
+            f"{file}: {names[short[0]]} does not vary, or is a combination of {', '.join(names[: short[0]])}, over the "
+            "whole panel, so its coefficient cannot be estimated; expected a column that varies"
+        )

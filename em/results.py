@@ -1,0 +1,145 @@
+"""results.json: what maximum likelihood found, written whole or not at all, and read back with care."""
+
+import json
+import math
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from em.command import replacing
+from em.errors import InputError
+from em.fit import MixtureFit
+from em.panel import Panel
+from em.standard_errors import StandardErrors
+
+SCHEMA = "em-results/1"
+
+
+def data_of(panel: Panel) -> dict[str, Any]:
+    """What identifies a panel in every file of the program."""
+    return {
+        "file": panel.file,
+        "sha256": panel.sha256,
+        "stores": len(panel.stores),
+        "weeks": len(panel.weeks),
+        "observations": int(panel.y.size),
+        "coefficients": list(panel.coefficients),
+    }
+
+
+def software(*packages: str) -> dict[str, str]:
+    """Versions of this project, of Python and of the named packages."""
+    versions = {"python": platform.python_version()}
+    for package in ("bayesmix", *packages):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    return versions
+
+
+def fit_record(fit: MixtureFit) -> dict[str, Any]:
+    """One entry of `fits`."""
+    p = fit.parameters
+    record: dict[str, Any] = {
+        "k": fit.k,
+        "theta": p.theta.tolist(),
+        "pi": p.weight.tolist(),
+        "sigma": p.sigma.tolist(),
+        "log_likelihood": fit.log_likelihood,
+        "n_parameters": fit.n_parameters,
+        **fit.criteria._asdict(),
+        "standard_errors": _errors(fit.standard_errors),
+        "robust_standard_errors": _errors(fit.robust_standard_errors),
+        "converged": fit.converged,
+        "iterations": fit.iterations,
+        "starts": {"tried": fit.starts_tried, "at_best": fit.starts_at_best, "degenerate": fit.starts_degenerate},
+        "warnings": list(fit.warnings),
+    }
+    if p.gamma is not None:
+        record["gamma"] = p.gamma.tolist()
+        record["traits"] = list(fit.trait_names)
+    return record
+
+
+def _errors(errors: StandardErrors | None) -> dict[str, Any] | None:
+    if errors is None:
+        return None
+    record = {"theta": errors.theta.tolist(), "pi": errors.weight.tolist(), "sigma": errors.sigma.tolist()}
+    if errors.gamma is not None:
+        record |= {"pi": None, "gamma": errors.gamma.tolist()}
+    return record
+
+
+def results_record(panel: Panel, fits: Sequence[MixtureFit], settings: dict[str, Any]) -> dict[str, Any]:
+    """The whole of results.json but for what other files add."""
+    return {
+        "schema": SCHEMA,
+        "software": software("numpy", "scipy"),
+        "data": data_of(panel),
+        "settings": settings,
+        "best_k": min(fits, key=lambda fit: fit.criteria.bic).k,
+        "fits": [fit_record(fit) for fit in fits],
+    }
+
+
+def write_json(path: Path, record: dict[str, Any]) -> None:
+    """Write a record as JSON, whole or not at all; a number that is not finite is written as null."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(_finite(record), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_results(path: str | Path) -> dict[str, Any]:
+    """Read a results.json.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, is not JSON, or is not what `em.estimate` writes.
+    """
+    try:
+        record = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as wrong:
+        raise InputError(
+            f"{path}: cannot be read ({wrong.strerror}); expected a results.json of em.estimate"
+        ) from wrong
+    except ValueError as wrong:
+        raise InputError(f"{path}: is not JSON ({wrong}); expected a results.json of em.estimate") from wrong
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+        found = record.get("schema") if isinstance(record, dict) else type(record).__name__
+        raise InputError(f"{path}: schema is {found!r}; expected {SCHEMA!r}, as em.estimate writes it")
+    missing = [key for key in ("data", "settings", "best_k", "fits") if key not in record]
+    if missing or not isinstance(record["fits"], list) or not record["fits"]:
+        raise InputError(f"{path}: has no {missing[0] if missing else 'fits'}; expected a whole results.json")
+    for fit in record["fits"]:
+        absent = [key for key in ("k", "theta", "pi", "sigma", "log_likelihood", "bic") if key not in fit]
+        if absent:
+            raise InputError(f"{path}: a fit has no {absent[0]}; expected a whole results.json")
+    return record
+
+
+def write_stores(path: Path, panel: Panel, fits: Sequence[MixtureFit]) -> None:
+    """Write each store's most probable segment and membership under every fit; a row for each store."""
+    columns: dict[str, Any] = {
+        "store": panel.stores,
+        "weeks": np.bincount(panel.store, minlength=len(panel.stores)),
+    }
+    for fit in fits:
+        columns[f"k{fit.k}_segment"] = fit.segment
+        for k in range(fit.k):
+            columns[f"k{fit.k}_membership_{k + 1}"] = fit.memberships[:, k]
+    with replacing(path) as temporary:
+        pd.DataFrame(columns).to_csv(temporary, index=False)

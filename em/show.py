@@ -1,0 +1,71 @@
+"""Tables of maximum-likelihood fits for the screen."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from em.fit import MixtureFit
+from em.panel import Panel
+
+
+def show(panel: Panel, fits: Sequence[MixtureFit], best_k: int) -> None:
+    """Print what was read, all K beside each other, and the segments of the best."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=max(console.width, 40 + 14 * len(fits)))
+    console.print(
+        f"[bold]{panel.file}[/]: {len(panel.stores)} stores, {len(panel.weeks)} weeks, {panel.y.size} observations; "
+        f"log sales on {', '.join(panel.coefficients)}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for note in panel.notes:
+        console.print(f"note: {note}", highlight=False, soft_wrap=True)
+    console.print(_criteria_table(fits, best_k))
+    by_k = {fit.k: fit for fit in fits}
+    choices = {
+        name: min(fits, key=lambda f: getattr(f.criteria, name)).k
+        for name in ("bic", "bic_stores", "bic_hybrid", "icl")
+    }
+    if len(set(choices.values())) > 1:
+        told = ", ".join(f"{name} {k}" for name, k in choices.items())
+        console.print(f"The criteria disagree on K: {told}.", highlight=False, soft_wrap=True)
+    console.print(_segment_table(by_k[best_k]))
+
+
+def _criteria_table(fits: Sequence[MixtureFit], best_k: int) -> Table:
+    """Criteria down, K across, so that the page of a narrow terminal holds it."""
+    table = Table(title="Segments by maximum likelihood (* best of a criterion: the smallest)", title_justify="left")
+    table.add_column("K")
+    for fit in fits:
+        table.add_column(str(fit.k), justify="right", overflow="fold", style="bold" if fit.k == best_k else "")
+    table.add_row("log-likelihood", *(f"{fit.log_likelihood:.4f}" for fit in fits))
+    table.add_row("parameters", *(str(fit.n_parameters) for fit in fits))
+    for name in ("aic", "bic", "bic_stores", "bic_hybrid", "icl"):
+        values = [getattr(fit.criteria, name) for fit in fits]
+        label = name.replace("_", " ").replace("aic", "AIC").replace("bic", "BIC").replace("icl", "ICL")
+        table.add_row(label, *(f"{value:.3f}" + ("*" if value == min(values) else " ") for value in values))
+    table.add_row("relative entropy", *(f"{fit.criteria.relative_entropy:.2f}" for fit in fits))
+    table.add_row("smallest segment", *(f"{fit.criteria.smallest_segment:.1%}" for fit in fits))
+    table.add_row("starts at best", *(f"{fit.starts_at_best} of {fit.starts_tried}" for fit in fits))
+    return table
+
+
+def _segment_table(fit: MixtureFit) -> Table:
+    errors = fit.standard_errors
+    title = f"K = {fit.k}, lowest BIC: estimates (standard errors from the observed information)"
+    table = Table(title=title, title_justify="left")
+    table.add_column("segment", justify="right")
+    for name in ("share", *fit.coefficients, "sigma", "stores"):
+        table.add_column(name, justify="right")
+    counts = np.bincount(fit.segment, minlength=fit.k + 1)[1:]
+    for k in range(fit.k):
+        p = fit.parameters
+        pairs = [(p.weight[k], None if errors is None else errors.weight[k])]
+        pairs += [(p.theta[k, c], None if errors is None else errors.theta[k, c]) for c in range(p.theta.shape[1])]
+        pairs += [(p.sigma[k], None if errors is None or fit.model.sigma == "fixed" else errors.sigma[k])]
+        cells = [f"{value:.3f}" + ("" if se is None or np.isnan(se) else f" ({se:.3f})") for value, se in pairs]
+        table.add_row(str(k + 1), *cells, str(counts[k]))
+    return table
