@@ -1,8 +1,8 @@
 """Two accelerators of EM that never lose likelihood: SQUAREM for many starts at once, Newton for the finish.
 
 SQUAREM (Varadhan & Roland 2008, scheme S3) extrapolates two EM steps; where that is no better than the two steps
-themselves it keeps them. Newton uses the exact information; where it is not positive definite, or a step does not
-go up, EM steps take its place.
+themselves it keeps them. Newton uses the exact information, made positive definite where it is not; where its step
+does not go up, EM steps take its place.
 """
 
 from typing import NamedTuple
@@ -18,7 +18,7 @@ GAIN = 1e-13  # predicted gain in log-likelihood at which Newton stops
 BELOW_ROUNDING = (
     1e-9  # a predicted gain that the rounding of the log-likelihood would hide: the step is taken unchecked
 )
-CURVATURE = 1e-9  # smallest eigenvalue of the scaled information that counts as positive
+CURVATURE = 1e-8  # smallest eigenvalue of the scaled information that counts as positive
 
 
 class Optimum(NamedTuple):
@@ -104,15 +104,16 @@ def newton(
     k, p = params.theta.shape
     iterations = 0
     while True:
-        at = derivatives(params, stats, model) if np.all(params.weight > 0.0) else None
-        step, gain = _newton_step(at) if at is not None else (None, np.inf)
-        if at is not None and step is not None:
+        if np.all(params.weight > 0.0):
+            at = derivatives(params, stats, model)
+            step, gain, identified = _newton_step(at)
             if gain < tol:
-                return Optimum(params, at.log_likelihood, True, iterations, True)
-            if gain < BELOW_ROUNDING:
-                ahead = unpack(pack(params, model) + step, k, p, model)
+                return Optimum(params, at.log_likelihood, True, iterations, identified)
+            free = pack(params, model)
+            if gain < BELOW_ROUNDING and identified:
+                ahead = unpack(free + step, k, p, model)
             else:
-                ahead = _uphill(pack(params, model), step, at.log_likelihood, stats, model, k, p)
+                ahead = _uphill(free, step, at.log_likelihood, stats, model, k, p)
             if ahead is not None and iterations < max_iter:
                 params, iterations = ahead, iterations + 1
                 continue
@@ -127,23 +128,19 @@ def newton(
             params, loglik = before, start
         flat = float(loglik) - start <= 1e-12 * abs(start)
         if flat or iterations >= max_iter:
-            # Newton found no way up and EM none either: the top, if its curvature says so.
-            at = derivatives(params, stats, model) if np.all(params.weight > 0.0) else None
-            identified = at is not None and _newton_step(at)[0] is not None
-            return Optimum(params, float(loglik), bool(flat), iterations, identified)
+            return Optimum(params, float(loglik), bool(flat), iterations, False)
 
 
-def _newton_step(at: Derivatives) -> tuple[Floats | None, float]:
-    """The Newton step and its predicted gain; None where the information is not positive definite."""
-    diagonal = np.diagonal(at.information)
-    if np.any(diagonal <= 0.0):
-        return None, np.inf
-    scale = 1.0 / np.sqrt(diagonal)
+def _newton_step(at: Derivatives) -> tuple[Floats, float, bool]:
+    """The Newton step, its predicted gain, and whether the information is positive definite.
+
+    Where it is not, curvatures count by their size, and flat directions as a little curved, so that the step goes up.
+    """
+    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diagonal(at.information)), 1e-12))
     values, vectors = np.linalg.eigh(at.information * scale[:, None] * scale)
-    if values[0] < CURVATURE:
-        return None, np.inf
+    size = np.maximum(np.abs(values), CURVATURE)
     rotated = vectors.T @ (scale * at.score)
-    return scale * (vectors @ (rotated / values)), 0.5 * float(np.sum(rotated**2 / values))
+    return scale * (vectors @ (rotated / size)), 0.5 * float(np.sum(rotated**2 / size)), bool(values[0] > CURVATURE)
 
 
 def _uphill(

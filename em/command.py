@@ -7,7 +7,7 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -46,6 +46,17 @@ def distrust(reasons: list[str]) -> int:
     for reason in reasons:
         print(f"not to be trusted: {reason}", file=sys.stderr)
     return 3 if reasons else 0
+
+
+def watched[Item](items: Iterable[Item], what: str) -> Iterator[Item]:
+    """Pass items on under a progress bar on stderr; without one where stderr is not a terminal."""
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(list(items), description=what, console=Console(stderr=True), transient=True)
 
 
 def check_writable(path: Path) -> None:

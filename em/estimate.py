@@ -4,9 +4,11 @@ import sys
 from pathlib import Path
 
 from em.arguments import add_panel_arguments, panel_from
-from em.command import Parser, check_writable, distrust, run
+from em.bound import MOST_STORES, bound
+from em.command import Parser, check_writable, distrust, run, watched
 from em.errors import InputError
 from em.fit import fit_mixture
+from em.panel import statistics
 from em.results import results_record, write_json, write_stores
 from em.show import show
 
@@ -40,20 +42,37 @@ def command(argv: list[str]) -> int:
     parser.add_argument(
         "--stores", type=Path, metavar="FILE.csv", help="also write each store's segment and membership"
     )
+    parser.add_argument("--common", metavar="NAME", nargs="+", default=[], help="coefficients equal in all segments")
+    parser.add_argument("--membership", metavar="F", help='covariates of membership, store-level: "region + size"')
     args = parser.parse_args(argv)
 
     if len(set(args.k)) < len(args.k):
         raise InputError("--k names a number of segments twice")
     for path in filter(None, (args.out, args.stores)):
         check_writable(path)
-    panel = panel_from(args)
-    fits = [fit_mixture(panel, k, sigma=args.sigma, starts=args.starts, seed=args.seed) for k in sorted(args.k)]
-    settings = {"k": sorted(args.k), "starts": args.starts, "sigma": args.sigma, "seed": args.seed}
-    record = results_record(panel, fits, settings)
+    panel = panel_from(args, args.membership)
+    stats = statistics(panel)
+    fits = []
+    for k in watched(sorted(args.k), "segments"):
+        fits.append(
+            fit_mixture(panel, k, sigma=args.sigma, common=args.common, starts=args.starts, seed=args.seed, stats=stats)
+        )
+    bounded = args.sigma == "fixed" and panel.traits is None and stats.n_stores <= MOST_STORES
+    limit = bound(stats, fits[-1].parameters.theta, seed=args.seed) if bounded else None
+    settings = {
+        "k": sorted(args.k),
+        "starts": args.starts,
+        "sigma": args.sigma,
+        "common": args.common,
+        "membership": args.membership,
+        "formula": args.formula,
+        "seed": args.seed,
+    }
+    record = results_record(panel, fits, settings, limit)
     if args.stores:
         write_stores(args.stores, panel, fits)
     write_json(args.out, record)
-    show(panel, fits, record["best_k"])
+    show(panel, fits, record["best_k"], limit)
     print(f"written: {args.out}" + (f", {args.stores}" if args.stores else ""), file=sys.stderr)
     return distrust(list(dict.fromkeys(reason for fit in fits for reason in fit.warnings)))
 

@@ -6,24 +6,22 @@ from functools import cached_property
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from em.accelerate import Optimum, newton, squarem
+from em.accelerate import Optimum
 from em.criteria import Criteria, criteria
 from em.errors import InputError
 from em.mixture import MixtureParameters, Model, SigmaRule, e_step
+from em.optimum import ENOUGH, Found, best_optimum
 from em.panel import Panel, statistics
 from em.score import n_free
 from em.standard_errors import StandardErrors, standard_errors
-from em.starts import anchors, choose, each, em_steps, random_starts, search, spread
-from em.statistics import Floats, GaussianStatistics, pool, sums_of_squares, take
+from em.starts import choose, spread
+from em.statistics import Floats, GaussianStatistics, pool, sums_of_squares
 
 if TYPE_CHECKING:
     import xarray
 
-SAME = 1e-3  # two log-likelihoods closer than this belong to one optimum
-ENOUGH = 3  # starts that must reach the best optimum before it is believed
-SEARCH_STORES = 3000  # a larger panel is searched on this many random stores and finished on all
-FIRST_STEPS, SWAP_STEPS, CYCLES = 10, 6, 15  # EM steps at first and after a swap; SQUAREM cycles of three
 FLOOR = 0.01  # lower bound of an estimated sigma, as a share of the residual sd inside stores
 
 
@@ -95,6 +93,7 @@ def fit_mixture(
     starts: int = 50,
     seed: int = 0,
     also: Sequence[MixtureParameters] = (),
+    stats: GaussianStatistics | None = None,
 ) -> MixtureFit:
     """Fit K segments by maximum likelihood.
 
@@ -110,6 +109,7 @@ def fit_mixture(
     starts : number of independent searches.
     seed : of every random choice; the same seed gives the same fit.
     also : further starting points, such as a fit with one segment fewer and a new one.
+    stats : the statistics of the panel, when they are already at hand.
 
     Raises
     ------
@@ -117,7 +117,8 @@ def fit_mixture(
         When K, starts, sigma or a name is not possible for these data.
     """
     if isinstance(data, Panel):
-        stats, stores, names = statistics(data), data.stores, data.coefficients
+        stores, names = data.stores, data.coefficients
+        stats = statistics(data) if stats is None else stats
         traits, trait_names = data.traits, data.trait_names
     else:
         stats, stores = data, tuple(str(i + 1) for i in range(data.n_stores))
@@ -131,8 +132,9 @@ def fit_mixture(
         0.0 if sigma == "fixed" else _sigma_floor(stats, within),
         traits,
     )
-    best, at_best, degenerate = _best_optimum(np.random.default_rng(seed), stats, k, model, starts, also)
-    best = best._replace(parameters=_in_falling_order(best.parameters))
+    with threadpool_limits(1, user_api="blas"):
+        found = best_optimum(np.random.default_rng(seed), stats, k, model, starts, also)
+    best = found.best._replace(parameters=_in_falling_order(found.best.parameters))
     errors = standard_errors(best.parameters, stats, model)
     memberships, loglik = e_step(best.parameters, stats, traits)
     n_parameters = n_free(k, stats.n_coefficients, model)
@@ -148,13 +150,13 @@ def fit_mixture(
         converged=best.converged,
         iterations=best.iterations,
         starts_tried=starts,
-        starts_at_best=at_best,
-        starts_degenerate=degenerate,
+        starts_at_best=found.at_best,
+        starts_degenerate=found.degenerate,
         model=model,
         stores=stores,
         coefficients=names,
         trait_names=trait_names,
-        warnings=_warnings(best, at_best, starts, degenerate, k, model, stats, within),
+        warnings=_warnings(found, best, starts, model, stats, within),
     )
 
 
@@ -184,77 +186,6 @@ def _sigma_floor(stats: GaussianStatistics, within: float) -> float:
     return FLOOR * float(np.sqrt(squares / n[0]))
 
 
-def _best_optimum(
-    rng: np.random.Generator,
-    stats: GaussianStatistics,
-    k: int,
-    model: Model,
-    starts: int,
-    also: Sequence[MixtureParameters],
-) -> tuple[Optimum, int, int]:
-    """The best optimum found, how many starts ended there, how many were degenerate."""
-    if k == 1:
-        one = random_starts(rng, stats, 1, model, 1, anchors(stats))
-        return newton(choose(em_steps(one, stats, model, 1)[0], 0), stats, model), starts, 0
-    part, of_part = stats, model
-    if stats.n_stores > SEARCH_STORES:
-        index = np.sort(rng.choice(stats.n_stores, SEARCH_STORES, replace=False))
-        part = take(stats, index)
-        of_part = model._replace(traits=None if model.traits is None else model.traits[index])
-    at = anchors(part)
-    params, loglik = em_steps(random_starts(rng, part, k, of_part, starts, at), part, of_part, FIRST_STEPS)
-    steps = FIRST_STEPS
-    for swaps in (20, 60):
-        params, loglik = search(rng, params, loglik, part, of_part, at, swaps=swaps, steps=SWAP_STEPS)
-        params, loglik = squarem(params, loglik, part, of_part, CYCLES)
-        steps += swaps * SWAP_STEPS + 3 * CYCLES
-        sound = _sound(params, of_part, part)
-        best, at_best = _finish(params, loglik, sound, also, part, of_part)
-        if at_best >= min(ENOUGH, starts):
-            break
-    if part is not stats:
-        best = newton(best.parameters, stats, model)
-    return best._replace(iterations=best.iterations + steps), at_best, int((~sound).sum())
-
-
-def _sound(params: MixtureParameters, model: Model, stats: GaussianStatistics) -> np.ndarray:
-    """Whether no segment of a start is empty (less than half a store) or at the lower bound of sigma; (start,)."""
-    held = params.weight.min(-1) * stats.n_stores > 0.5
-    return held & (params.sigma.min(-1) > model.sigma_floor * (1.0 + 1e-9))
-
-
-def _finish(
-    params: MixtureParameters,
-    loglik: Floats,
-    sound: np.ndarray,
-    also: Sequence[MixtureParameters],
-    stats: GaussianStatistics,
-    model: Model,
-    most: int = 8,
-) -> tuple[Optimum, int]:
-    """Climb from the most promising starts until enough agree; the best optimum and how many starts reach it."""
-    ranked = np.where(sound, loglik, loglik - 1e6) if sound.any() else loglik
-    order = np.argsort(-ranked, kind="stable")
-    best = newton(choose(params, order[0]), stats, model)
-    reached = {int(order[0]): best.log_likelihood}
-    extra = [newton(start, stats, model) for start in also]
-    best = max([best, *extra], key=lambda optimum: optimum.log_likelihood)
-    for start in order[1:most]:
-        agreeing = int((ranked > best.log_likelihood - SAME).sum())
-        if agreeing >= ENOUGH or not sound[start]:
-            break
-        if ranked[start] > best.log_likelihood - SAME:
-            continue
-        climbed = newton(choose(params, start), stats, model)
-        if _sound(each(lambda value: value[None], climbed.parameters), model, stats)[0]:
-            reached[int(start)] = climbed.log_likelihood
-            best = max(best, climbed, key=lambda optimum: optimum.log_likelihood)
-    ended = ranked.copy()
-    for start, value in reached.items():
-        ended[start] = value
-    return best, int((ended > best.log_likelihood - SAME).sum())
-
-
 def _in_falling_order(params: MixtureParameters) -> MixtureParameters:
     order = np.argsort(-params.weight, kind="stable")
     params = choose(params, order)
@@ -262,24 +193,17 @@ def _in_falling_order(params: MixtureParameters) -> MixtureParameters:
 
 
 def _warnings(
-    best: Optimum,
-    at_best: int,
-    starts: int,
-    degenerate: int,
-    k: int,
-    model: Model,
-    stats: GaussianStatistics,
-    within: float,
+    found: Found, best: Optimum, starts: int, model: Model, stats: GaussianStatistics, within: float
 ) -> tuple[str, ...]:
     """Why not to trust a fit; each reason a sentence."""
-    reasons = []
+    reasons, k = [], best.parameters.n_segments
     if not best.converged:
         reasons.append(f"K={k}: EM did not converge in {best.iterations} steps")
     elif not best.identified:
         reasons.append(f"K={k}: segments coincide or are empty; the data do not tell {k} segments apart")
-    if at_best < ENOUGH and starts >= ENOUGH:
-        reasons.append(f"K={k}: only {at_best} of {starts} starts reached the best optimum; use more --starts")
-    if degenerate == starts:
+    if found.at_best < min(ENOUGH, starts) and not found.certified:
+        reasons.append(f"K={k}: only {found.at_best} of {starts} starts reached the best optimum; use more --starts")
+    if found.degenerate == starts:
         reasons.append(f"K={k}: in every start a segment emptied or its sigma fell to the lower bound")
     if model.sigma == "fixed" and within > 0.0 and not 0.8 < within < 1.25:
         reasons.append(

@@ -1,7 +1,7 @@
 """R-style formulas for the design and for membership, by formulaic."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -74,7 +74,7 @@ def store_traits(
     return values, tuple("intercept" if name == "Intercept" else name for name in names)
 
 
-def _categories(cells: pd.Series) -> bool:
+def _categories(cells: Any) -> bool:
     """Whether a column holds names rather than numbers, some of which may be spoilt."""
     if pd.api.types.is_numeric_dtype(cells):
         return False

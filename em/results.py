@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from em.bound import Bound
 from em.command import replacing
 from em.errors import InputError
 from em.fit import MixtureFit
@@ -76,15 +77,31 @@ def _errors(errors: StandardErrors | None) -> dict[str, Any] | None:
     return record
 
 
-def results_record(panel: Panel, fits: Sequence[MixtureFit], settings: dict[str, Any]) -> dict[str, Any]:
-    """The whole of results.json but for what other files add."""
+def results_record(
+    panel: Panel, fits: Sequence[MixtureFit], settings: dict[str, Any], limit: Bound | None
+) -> dict[str, Any]:
+    """The whole of results.json; `limit` is the bound over any number of segments, where there is one."""
     return {
         "schema": SCHEMA,
         "software": software("numpy", "scipy"),
         "data": data_of(panel),
         "settings": settings,
         "best_k": min(fits, key=lambda fit: fit.criteria.bic).k,
-        "fits": [fit_record(fit) for fit in fits],
+        "fits": [
+            fit_record(fit) | {"gap_to_bound": None if limit is None else limit.log_likelihood - fit.log_likelihood}
+            for fit in fits
+        ],
+        "bound": None
+        if limit is None
+        else {
+            "log_likelihood": limit.log_likelihood,
+            "slack": limit.slack,
+            "support": [
+                {"pi": weight, "theta": theta}
+                for weight, theta in zip(limit.weight.tolist(), limit.theta.tolist(), strict=True)
+            ],
+        },
+        "notes": list(panel.notes),
     }
 
 

@@ -89,7 +89,7 @@ def derivatives(params: MixtureParameters, stats: GaussianStatistics, model: Mod
     full = matrix.shape[0]
     total, score = 0.0, np.zeros(full)
     information, outer = np.zeros((full, full)), np.zeros((full, full))
-    n_chunks = 1 + stats.n_stores * full * k // CHUNK
+    n_chunks = 1 + stats.n_stores * full // CHUNK
     for index in np.array_split(np.arange(stats.n_stores), n_chunks):
         part = stats if n_chunks == 1 else take(stats, index)
         traits = np.ones((index.size, 1)) if model.traits is None else model.traits[index]
@@ -112,25 +112,36 @@ def _chunk(
     squares = sums_of_squares(stats, params.theta) * precision
     slope = np.einsum("sab,skb->ska", stats.xtx, stats.b[:, None, :] - params.theta) * precision[:, None]
 
-    theta_at = np.arange(k * p).reshape(k, p)
-    gamma_at = k * p + np.arange(k * q).reshape(k, q)
-    tau_at = k * (p + q) + np.arange(k)
-    scores = np.zeros((k, stores, k * (p + q + 1)))
-    information = np.zeros((scores.shape[-1],) * 2)
-    for j in range(k):
-        scores[j][:, theta_at[j]] = slope[:, j]
-        scores[j][:, tau_at[j]] = squares[:, j] - stats.n
-        scores[j][:, gamma_at.ravel()] = (((np.arange(k) == j) - prior)[:, :, None] * traits[:, None, :]).reshape(
-            stores, -1
-        )
-        information[np.ix_(theta_at[j], theta_at[j])] = np.einsum("s,sab->ab", r[:, j] * precision[j], stats.xtx)
-        cross = 2.0 * r[:, j] @ slope[:, j]
-        information[theta_at[j], tau_at[j]] = information[tau_at[j], theta_at[j]] = cross
-        information[tau_at[j], tau_at[j]] = 2.0 * r[:, j] @ squares[:, j]
-        for m in range(k):
-            spread = prior[:, j] * ((j == m) - prior[:, m])
-            information[np.ix_(gamma_at[j], gamma_at[m])] = (traits * spread[:, None]).T @ traits
-    own = np.einsum("sk,ksf->sf", r, scores)
-    weighted = (scores * np.sqrt(r.T)[:, :, None]).reshape(k * stores, -1)
+    # Of a store's complete-data score under segment j only these are not zero: v_j = (theta_j, log sigma_j), and the
+    # logits of all segments, (1{j = m} - prior_m) traits.
+    v = np.concatenate([slope, (squares - stats.n[:, None])[..., None]], axis=-1)
+    rv = r[..., None] * v
+    v_at = np.concatenate([np.arange(k * p).reshape(k, p), (k * (p + q) + np.arange(k))[:, None]], axis=1)
+    r_traits = (r[..., None] * traits[:, None, :]).reshape(stores, k * q)
+    prior_traits = (prior[..., None] * traits[:, None, :]).reshape(stores, k * q)
+    logits = slice(k * p, k * (p + q))
+
+    own = np.empty((stores, k * (p + q + 1)))
+    own[:, v_at] = rv
+    own[:, logits] = r_traits - prior_traits
     outer = own.T @ own
-    return float(loglik.sum()), own.sum(0), information - weighted.T @ weighted + outer, outer
+    information = outer.copy()
+    of_v = -np.einsum("skv,skw->kvw", rv, v, optimize=True)
+    of_v[:, :p, :p] += np.einsum("sk,sab->kab", r, stats.xtx, optimize=True) * precision[:, None, None]
+    cross = 2.0 * np.einsum("sk,ska->ka", r, slope)
+    of_v[:, :p, p] += cross
+    of_v[:, p, :p] += cross
+    of_v[:, p, p] += 2.0 * np.einsum("sk,sk->k", r, squares)
+    information[v_at[:, :, None], v_at[:, None, :]] += of_v
+    between = np.einsum("skv,sg->kvg", rv, prior_traits, optimize=True)
+    for j in range(k):
+        between[j, :, j * q : (j + 1) * q] -= rv[:, j].T @ traits
+    information[v_at, logits] += between
+    information[logits, v_at.ravel()] += between.reshape(-1, k * q).T
+    mixed = r_traits.T @ prior_traits
+    of_logits = mixed + mixed.T - 2.0 * prior_traits.T @ prior_traits
+    for j in range(k):
+        block = slice(j * q, (j + 1) * q)
+        of_logits[block, block] += (traits * (prior[:, j] - r[:, j])[:, None]).T @ traits
+    information[logits, logits] += of_logits
+    return float(loglik.sum()), own.sum(0), information, outer

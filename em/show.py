@@ -6,11 +6,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from em.bound import Bound
 from em.fit import MixtureFit
 from em.panel import Panel
 
 
-def show(panel: Panel, fits: Sequence[MixtureFit], best_k: int) -> None:
+def show(panel: Panel, fits: Sequence[MixtureFit], best_k: int, limit: Bound | None) -> None:
     """Print what was read, all K beside each other, and the segments of the best."""
     console = Console()
     if not console.is_terminal:
@@ -23,7 +24,7 @@ def show(panel: Panel, fits: Sequence[MixtureFit], best_k: int) -> None:
     )
     for note in panel.notes:
         console.print(f"note: {note}", highlight=False, soft_wrap=True)
-    console.print(_criteria_table(fits, best_k))
+    console.print(_criteria_table(fits, best_k, limit))
     by_k = {fit.k: fit for fit in fits}
     choices = {
         name: min(fits, key=lambda f: getattr(f.criteria, name)).k
@@ -32,16 +33,26 @@ def show(panel: Panel, fits: Sequence[MixtureFit], best_k: int) -> None:
     if len(set(choices.values())) > 1:
         told = ", ".join(f"{name} {k}" for name, k in choices.items())
         console.print(f"The criteria disagree on K: {told}.", highlight=False, soft_wrap=True)
+    if limit is not None:
+        gap = limit.log_likelihood - by_k[best_k].log_likelihood
+        console.print(
+            f"No number of segments can gain more than {gap:.3g} in log-likelihood over K = {best_k}; "
+            f"the best mixing distribution has {limit.weight.size} points.",
+            highlight=False,
+            soft_wrap=True,
+        )
     console.print(_segment_table(by_k[best_k]))
 
 
-def _criteria_table(fits: Sequence[MixtureFit], best_k: int) -> Table:
+def _criteria_table(fits: Sequence[MixtureFit], best_k: int, limit: Bound | None) -> Table:
     """Criteria down, K across, so that the page of a narrow terminal holds it."""
     table = Table(title="Segments by maximum likelihood (* best of a criterion: the smallest)", title_justify="left")
     table.add_column("K")
     for fit in fits:
         table.add_column(str(fit.k), justify="right", overflow="fold", style="bold" if fit.k == best_k else "")
     table.add_row("log-likelihood", *(f"{fit.log_likelihood:.4f}" for fit in fits))
+    if limit is not None:
+        table.add_row("below the bound by", *(f"{limit.log_likelihood - fit.log_likelihood:.4f}" for fit in fits))
     table.add_row("parameters", *(str(fit.n_parameters) for fit in fits))
     for name in ("aic", "bic", "bic_stores", "bic_hybrid", "icl"):
         values = [getattr(fit.criteria, name) for fit in fits]

@@ -153,9 +153,9 @@ def pool(stats: GaussianStatistics, weights: Floats) -> tuple[Floats, Floats, Fl
     n (..., segment), xtx (..., segment, coefficient, coefficient), xty (..., segment, coefficient)
     """
     p = stats.n_coefficients
-    by_segment = np.swapaxes(weights, -1, -2)
-    xtx = by_segment @ stats.xtx.reshape(-1, p * p)
-    return by_segment @ stats.n, xtx.reshape(*xtx.shape[:-1], p, p), by_segment @ _xty(stats)
+    flat = np.concatenate([stats.n[:, None], stats.xtx.reshape(-1, p * p), _xty(stats)], axis=1)
+    sums = np.swapaxes(weights, -1, -2) @ flat
+    return sums[..., 0], sums[..., 1 : 1 + p * p].reshape(*sums.shape[:-1], p, p), sums[..., 1 + p * p :]
 
 
 def _xty(stats: GaussianStatistics) -> Floats:

@@ -1,0 +1,149 @@
+"""The certificate: no number of segments can reach a higher log-likelihood than this.
+
+With sigma fixed at 1 the likelihood is concave in the mixing distribution, whatever its number of support points
+(Lindsay 1983; Koenker & Mizera 2014). It is maximised by the constrained Newton method (Wang 2007): add the peaks of
+the directional derivative D to the support, re-weigh all points by one non-negative least-squares problem, drop those
+that get nothing. By concavity the maximum exceeds the value reached by at most max D, so that value plus max D is a
+bound for every K.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import nnls
+from threadpoolctl import threadpool_limits
+
+from em.accelerate import newton
+from em.likelihood import component_loglik, store_loglik
+from em.mixture import MixtureParameters, Model
+from em.starts import anchors
+from em.statistics import Floats, GaussianStatistics
+from em.steepest import peaks
+
+MOST_ANCHORS = 300
+MOST_STORES = 20_000  # above this the bound is not worth the wait
+MERGED = 0.05  # squared distance, in the information of an average store, below which two points stand for one
+SETTLE_STEPS = 60
+
+
+class Bound(NamedTuple):
+    """The maximum over all mixing distributions.
+
+    Attributes
+    ----------
+    log_likelihood : the bound: the value reached plus `slack`.
+    slack : max D at the solution, what further iterations could still gain at the most.
+    weight : (point,) falling.
+    theta : (point, coefficient)
+    """
+
+    log_likelihood: float
+    slack: float
+    weight: Floats
+    theta: Floats
+
+
+def bound(stats: GaussianStatistics, theta: Floats, *, tol: float = 1e-4, max_iter: int = 60, seed: int = 0) -> Bound:
+    """Compute the bound for sigma = 1.
+
+    Parameters
+    ----------
+    theta : (point, coefficient) where the support starts, such as the segments of the largest fit.
+    tol : largest slack, in log-likelihood, to stop at.
+    max_iter : the most rounds of adding, weighing and dropping; the bound holds wherever they stop.
+    seed : which stores' coefficients are tried as new points, when there are more than 300.
+    """
+    with threadpool_limits(1, user_api="blas"):
+        return _bound(stats, theta, tol, max_iter, np.random.default_rng(seed))
+
+
+def _bound(stats: GaussianStatistics, theta: Floats, tol: float, max_iter: int, rng: np.random.Generator) -> Bound:
+    own = anchors(stats)
+    if len(own) > MOST_ANCHORS:
+        own = own[rng.choice(len(own), MOST_ANCHORS, replace=False)]
+    weight = np.full(len(theta), 1.0 / len(theta))
+    component = component_loglik(stats, theta, np.ones(len(theta)))
+    theta, weight, component, loglik = _weigh(theta, weight, component)
+    best = Bound(np.inf, np.inf, weight, theta)
+    for _ in range(max_iter):
+        new, value = peaks(stats, loglik, np.concatenate([theta, own]), 1.0)
+        if value[0] < tol:
+            # Before a bound is claimed every candidate climbs to its own peak, and as many from between two stores.
+            one, other = rng.integers(len(own), size=(2, len(own)))
+            share = rng.uniform(-0.5, 1.5, (len(own), 1))
+            wide = np.concatenate([theta, own, share * own[one] + (1.0 - share) * own[other]])
+            new, value = peaks(stats, loglik, wide, 1.0, keep=None)
+            slack = max(float(value[0]), 0.0)
+            order = np.argsort(-weight)
+            best = Bound(float(loglik.sum()) + slack, slack, weight[order], theta[order])
+            if slack < tol:
+                break
+        new = new[value > 0.0]
+        theta = np.concatenate([theta, new])
+        weight = np.concatenate([weight, np.zeros(len(new))])
+        component = np.concatenate([component, component_loglik(stats, new, np.ones(len(new)))], axis=1)
+        theta, weight, component, loglik = _weigh(theta, weight, component)
+        theta, weight, component, loglik = _settle(stats, theta, weight, component, loglik)
+    return best
+
+
+def _settle(
+    stats: GaussianStatistics, theta: Floats, weight: Floats, component: Floats, loglik: Floats
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Merge points that stand for one and let the rest move by EM; kept only where the likelihood does not fall."""
+    week = stats.xtx.mean(0)
+    kept: list[int] = []
+    group = np.empty(len(theta), dtype=int)
+    for at in np.argsort(-weight):
+        away = theta[kept] - theta[at]
+        near = np.flatnonzero(np.einsum("kp,pq,kq->k", away, week, away) < MERGED)
+        group[at] = near[0] if near.size else len(kept)
+        if not near.size:
+            kept.append(int(at))
+    share = np.bincount(group, weight)
+    merged = np.stack([np.bincount(group, weight * column) for column in theta.T], axis=1) / share[:, None]
+    end = newton(MixtureParameters(share, merged, np.ones(len(share))), stats, Model(), max_iter=SETTLE_STEPS)
+    if end.log_likelihood < float(loglik.sum()):
+        return theta, weight, component, loglik
+    component = component_loglik(stats, end.parameters.theta, end.parameters.sigma)
+    settled = store_loglik(np.log(np.maximum(end.parameters.weight, 1e-300)), component)
+    return end.parameters.theta, end.parameters.weight, component, settled
+
+
+def _weigh(
+    theta: Floats, weight: Floats, component: Floats, max_iter: int = 50
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Best weights of given points, those without weight dropped: theta, weight, component and store log-likelihoods.
+
+    Newton on the concave problem: the second-order expansion of the log-likelihood is -1/2 |S w - 2|^2 with
+    S_ij = f_ij / g_i (Wang 2007, eq. 8), solved with w >= 0 and sum w = 1 (the heavy last row), then a line search.
+    """
+    top = component.max(1)
+    density = np.exp(component - top[:, None])
+    heavy = 1e3 * np.sqrt(len(density))
+    value = -np.inf
+    mixture = density @ weight
+    for _ in range(max_iter):
+        ratios = density / mixture[:, None]
+        system = np.vstack([ratios, np.full(weight.size, heavy)])
+        target, _ = nnls(system, np.concatenate([np.full(len(density), 2.0), [heavy]]))
+        target /= target.sum()
+        value = float(np.log(mixture).sum())
+        promised = float(((target - weight) * ratios.sum(0)).sum())
+        length = 1.0
+        while length > 1e-6:
+            tried = weight + length * (target - weight)
+            trial = density @ tried
+            if np.all(trial > 0.0) and np.log(trial).sum() >= value + 0.25 * length * min(promised, 0.0) + (
+                0.1 * length * promised if promised > 1e-9 else 0.0
+            ):
+                break
+            length *= 0.5
+        else:
+            break
+        weight, mixture = tried, trial
+        if float(np.log(mixture).sum()) - value < 1e-10:
+            break
+    kept = weight > 1e-10
+    weight = weight[kept] / weight[kept].sum()
+    return theta[kept], weight, component[:, kept], top + np.log(density[:, kept] @ weight)
