@@ -14,6 +14,7 @@ from em.score import Derivatives, derivatives, pack, unpack
 from em.starts import where
 from em.statistics import Floats, GaussianStatistics
 
+SETTLED = 1e-6  # gain in log-likelihood over a whole cycle below which no start goes on
 GAIN = 1e-13  # predicted gain in log-likelihood at which Newton stops
 BELOW_ROUNDING = (
     1e-9  # a predicted gain that the rounding of the log-likelihood would hide: the step is taken unchecked
@@ -45,6 +46,7 @@ def squarem(
     """Accelerated EM cycles (three steps each) on many starts; parameters (start, ...) and log-likelihoods (start,)."""
     responsibilities, _ = e_step(params, stats, model.traits)
     for _ in range(cycles):
+        before = loglik
         one = m_step(stats, responsibilities, model, params)
         responsibilities, _ = e_step(one, stats, model.traits)
         two = m_step(stats, responsibilities, model, one)
@@ -55,6 +57,8 @@ def squarem(
         params = where(better, leap, two)
         responsibilities = np.where(better[:, None, None], r_leap, responsibilities)
         loglik = np.where(better, loglik_leap, loglik)
+        if np.max(loglik - before) < SETTLED:
+            break
     return params, loglik
 
 

@@ -2,15 +2,14 @@
 
 With sigma fixed at 1 the likelihood is concave in the mixing distribution, whatever its number of support points
 (Lindsay 1983; Koenker & Mizera 2014). It is maximised by the constrained Newton method (Wang 2007): add the peaks of
-the directional derivative D to the support, re-weigh all points by one non-negative least-squares problem, drop those
-that get nothing. By concavity the maximum exceeds the value reached by at most max D, so that value plus max D is a
+the directional derivative D to the support, re-weigh all points by Newton with an active set, drop those that get
+nothing. By concavity the maximum exceeds the value reached by at most max D, so that value plus max D is a
 bound for every K.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import nnls
 from threadpoolctl import threadpool_limits
 
 from em.accelerate import newton
@@ -24,6 +23,7 @@ MOST_ANCHORS = 300
 MOST_STORES = 20_000  # above this the bound is not worth the wait
 MERGED = 0.05  # squared distance, in the information of an average store, below which two points stand for one
 SETTLE_STEPS = 60
+SLOPE = 1e-7  # directional derivative, in log-likelihood, at which a weight counts as settled
 
 
 class Bound(NamedTuple):
@@ -111,39 +111,45 @@ def _settle(
 
 
 def _weigh(
-    theta: Floats, weight: Floats, component: Floats, max_iter: int = 50
+    theta: Floats, weight: Floats, component: Floats, max_iter: int = 200
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Best weights of given points, those without weight dropped: theta, weight, component and store log-likelihoods.
 
-    Newton on the concave problem: the second-order expansion of the log-likelihood is -1/2 |S w - 2|^2 with
-    S_ij = f_ij / g_i (Wang 2007, eq. 8), solved with w >= 0 and sum w = 1 (the heavy last row), then a line search.
+    Newton with an active set on sum_i log (F w)_i - n sum w over w >= 0, whose maximum has sum w = 1. A step that
+    would make weights negative ends where the first one reaches zero, which then leaves the set.
     """
     top = component.max(1)
     density = np.exp(component - top[:, None])
-    heavy = 1e3 * np.sqrt(len(density))
-    value = -np.inf
-    mixture = density @ weight
+    stores = len(density)
+    free = weight > 0.0
     for _ in range(max_iter):
-        ratios = density / mixture[:, None]
-        system = np.vstack([ratios, np.full(weight.size, heavy)])
-        target, _ = nnls(system, np.concatenate([np.full(len(density), 2.0), [heavy]]))
-        target /= target.sum()
-        value = float(np.log(mixture).sum())
-        promised = float(((target - weight) * ratios.sum(0)).sum())
-        length = 1.0
-        while length > 1e-6:
-            tried = weight + length * (target - weight)
-            trial = density @ tried
-            if np.all(trial > 0.0) and np.log(trial).sum() >= value + 0.25 * length * min(promised, 0.0) + (
-                0.1 * length * promised if promised > 1e-9 else 0.0
-            ):
+        ratios = density / (density @ weight)[:, None]
+        slope = ratios.sum(0) - stores
+        if np.max(slope[free]) < SLOPE and np.min(slope[free]) > -SLOPE:
+            idle = np.where(free, -np.inf, slope)
+            if idle.max() < SLOPE:
+                break
+            free[int(idle.argmax())] = True
+        active = np.flatnonzero(free)
+        curvature = ratios[:, active].T @ ratios[:, active]
+        step = np.zeros_like(weight)
+        step[active] = np.linalg.lstsq(curvature + 1e-12 * np.trace(curvature) * np.eye(active.size), slope[active])[0]
+        shrinking = step < 0.0
+        reach = np.min(-weight[shrinking] / step[shrinking]) if shrinking.any() else np.inf
+        value = np.log(density @ weight).sum() - stores * weight.sum()
+        length = min(1.0, float(reach))
+        while length > 1e-12:
+            tried = np.maximum(weight + length * step, 0.0)
+            mixture = density @ tried
+            if np.all(mixture > 0.0) and np.log(mixture).sum() - stores * tried.sum() >= value:
                 break
             length *= 0.5
         else:
             break
-        weight, mixture = tried, trial
-        if float(np.log(mixture).sum()) - value < 1e-10:
-            break
-    kept = weight > 1e-10
+        weight = tried
+        if length == reach:
+            free[np.flatnonzero(shrinking)[int(np.argmin(weight[shrinking]))]] = False
+            weight[~free] = 0.0
+    kept = weight > 1e-12
     weight = weight[kept] / weight[kept].sum()
     return theta[kept], weight, component[:, kept], top + np.log(density[:, kept] @ weight)

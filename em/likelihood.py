@@ -34,9 +34,9 @@ def component_loglik(stats: GaussianStatistics, mu: Floats, sigma: Floats, omega
     """
     if omega is None:
         squares = sums_of_squares(stats, mu)
-        scale = 1.0 / (sigma * sigma)
-        squares *= -0.5 * scale[..., None, :]
-        squares -= stats.n[:, None] * (np.log(sigma) + 0.5 * LOG_2PI)[..., None, :]
+        by_segment = np.swapaxes(squares, -1, -2)  # as it lies in memory
+        by_segment *= (-0.5 / (sigma * sigma))[..., None]
+        by_segment -= (np.log(sigma) + 0.5 * LOG_2PI)[..., None] * stats.n
         return squares
     p = stats.n_coefficients
     variance = (sigma * sigma)[..., None, :]

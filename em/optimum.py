@@ -13,8 +13,10 @@ from em.statistics import Floats, GaussianStatistics, take
 from em.steepest import improve
 
 SAME = 1e-3  # two log-likelihoods closer than this belong to one optimum
+NEAR = 0.5  # closer than this, two unfinished searches are taken to climb the same hill
 ENOUGH = 3  # starts that must reach the best optimum before it is believed
 SEARCH_STORES = 3000  # a larger panel is searched on this many random stores and finished on all
+SWAPS = (5, 15, 60)  # random swaps of every start, in rounds
 FIRST_STEPS, SWAP_STEPS, CYCLES = 10, 6, 15  # EM steps at first and after a swap; SQUAREM cycles of three
 EMPTY = 1e-8  # weight below which a segment is empty
 
@@ -46,7 +48,7 @@ def best_optimum(
 ) -> Found:
     """Search, finish the best, and leave it by the steepest direction where that leads higher.
 
-    Where fewer than three starts agree, the search goes on once with three times the swaps.
+    Swaps come in rounds: the first is enough where half of the starts already agree, the second where three do.
     """
     if k == 1:
         one = random_starts(rng, stats, 1, model, 1, anchors(stats))
@@ -58,11 +60,14 @@ def best_optimum(
         of_part = model._replace(traits=None if model.traits is None else model.traits[index])
     at = anchors(part)
     params, loglik = em_steps(random_starts(rng, part, k, of_part, starts, at), part, of_part, FIRST_STEPS)
-    steps, certified = FIRST_STEPS, False
-    for swaps in (20, 60):
+    steps, certified, sound = FIRST_STEPS, False, np.ones(starts, dtype=bool)
+    for turn, swaps in enumerate(SWAPS):
         params, loglik = search(rng, params, loglik, part, of_part, at, swaps=swaps, steps=SWAP_STEPS)
+        steps += swaps * SWAP_STEPS
+        if turn == 0 and (loglik > loglik.max() - NEAR).mean() < 0.5:
+            continue
         params, loglik = squarem(params, loglik, part, of_part, CYCLES)
-        steps += swaps * SWAP_STEPS + 3 * CYCLES
+        steps += 3 * CYCLES
         sound = _sound(params, of_part)
         best, at_best = _finish(params, loglik, sound, also, part, of_part)
         better, steepest = improve(best, part, of_part, at)

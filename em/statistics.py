@@ -130,12 +130,13 @@ def sums_of_squares(stats: GaussianStatistics, theta: Floats, *, paired: bool = 
     """
     # Stores run fastest in memory, so that every operation below is one long loop.
     at = np.swapaxes(theta, 0, 1) if paired else theta[..., :, None, :]
-    d = [at[..., a] - stats.b[:, a] for a in range(stats.n_coefficients)]
+    xtx, b = np.ascontiguousarray(stats.xtx.transpose(1, 2, 0)), np.ascontiguousarray(stats.b.T)
+    d = [at[..., a] - b[a] for a in range(stats.n_coefficients)]
     total = np.broadcast_to(stats.rss, d[0].shape).copy()
     for a, d_a in enumerate(d):
-        inner = stats.xtx[:, a, a] * d_a
+        inner = xtx[a, a] * d_a
         for c in range(a):
-            inner += (2.0 * stats.xtx[:, a, c]) * d[c]
+            inner += (2.0 * xtx[a, c]) * d[c]
         inner *= d_a
         total += inner
     return np.swapaxes(total, -1, -2)
