@@ -48,7 +48,7 @@ def distrust(reasons: list[str]) -> int:
     return 3 if reasons else 0
 
 
-def watched[Item](items: Iterable[Item], what: str) -> Iterator[Item]:
+def watched[Item](items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
     """Pass items on under a progress bar on stderr; without one where stderr is not a terminal."""
     if not sys.stderr.isatty():
         yield from items
@@ -56,7 +56,7 @@ def watched[Item](items: Iterable[Item], what: str) -> Iterator[Item]:
     from rich.console import Console
     from rich.progress import track
 
-    yield from track(list(items), description=what, console=Console(stderr=True), transient=True)
+    yield from track(items, description=what, total=total, console=Console(stderr=True), transient=True)
 
 
 def check_writable(path: Path) -> None:

@@ -1,9 +1,11 @@
 """The command that estimates segments by maximum likelihood: `python -m em.estimate`."""
 
+import itertools
 import sys
 from pathlib import Path
 
 from em.arguments import add_panel_arguments, panel_from
+from em.bootstrap import draw_replicates, likelihood_ratio_test
 from em.bound import MOST_STORES, bound
 from em.command import Parser, check_writable, distrust, run, watched
 from em.errors import InputError
@@ -44,21 +46,33 @@ def command(argv: list[str]) -> int:
     )
     parser.add_argument("--common", metavar="NAME", nargs="+", default=[], help="coefficients equal in all segments")
     parser.add_argument("--membership", metavar="F", help='covariates of membership, store-level: "region + size"')
+    parser.add_argument(
+        "--bootstrap", type=int, default=0, metavar="B",
+        help="test each K against K + 1 on B panels drawn from the fit with K (default: none)",
+    )  # fmt: skip
     args = parser.parse_args(argv)
 
     if len(set(args.k)) < len(args.k):
         raise InputError("--k names a number of segments twice")
+    if args.bootstrap < 0:
+        raise InputError(f"--bootstrap is {args.bootstrap}; expected a number of panels, 0 or more")
     for path in filter(None, (args.out, args.stores)):
         check_writable(path)
     panel = panel_from(args, args.membership)
     stats = statistics(panel)
     fits = []
-    for k in watched(sorted(args.k), "segments"):
+    for k in watched(sorted(args.k), "numbers of segments", len(args.k)):
         fits.append(
             fit_mixture(panel, k, sigma=args.sigma, common=args.common, starts=args.starts, seed=args.seed, stats=stats)
         )
     bounded = args.sigma == "fixed" and panel.traits is None and stats.n_stores <= MOST_STORES
     limit = bound(stats, fits[-1].parameters.theta, seed=args.seed) if bounded else None
+    tests = []
+    for smaller, larger in itertools.pairwise(fits):
+        if args.bootstrap and larger.k == smaller.k + 1:
+            drawn = draw_replicates(smaller, stats, args.bootstrap, seed=args.seed)
+            told = watched(drawn, f"bootstrap of K = {smaller.k}", args.bootstrap)
+            tests.append(likelihood_ratio_test(smaller, larger, list(told)))
     settings = {
         "k": sorted(args.k),
         "starts": args.starts,
@@ -67,12 +81,13 @@ def command(argv: list[str]) -> int:
         "membership": args.membership,
         "formula": args.formula,
         "seed": args.seed,
+        "bootstrap": args.bootstrap,
     }
-    record = results_record(panel, fits, settings, limit)
+    record = results_record(panel, fits, settings, limit, tests)
     if args.stores:
         write_stores(args.stores, panel, fits)
     write_json(args.out, record)
-    show(panel, fits, record["best_k"], limit)
+    show(panel, fits, record["best_k"], limit, tests)
     print(f"written: {args.out}" + (f", {args.stores}" if args.stores else ""), file=sys.stderr)
     return distrust(list(dict.fromkeys(reason for fit in fits for reason in fit.warnings)))
 

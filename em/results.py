@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from em.bootstrap import LikelihoodRatioTest
 from em.bound import Bound
 from em.command import replacing
 from em.errors import InputError
@@ -78,9 +79,19 @@ def _errors(errors: StandardErrors | None) -> dict[str, Any] | None:
 
 
 def results_record(
-    panel: Panel, fits: Sequence[MixtureFit], settings: dict[str, Any], limit: Bound | None
+    panel: Panel,
+    fits: Sequence[MixtureFit],
+    settings: dict[str, Any],
+    limit: Bound | None,
+    tests: Sequence[LikelihoodRatioTest],
 ) -> dict[str, Any]:
-    """The whole of results.json; `limit` is the bound over any number of segments, where there is one."""
+    """The whole of results.json.
+
+    Parameters
+    ----------
+    limit : the bound over any number of segments, where there is one.
+    tests : bootstrapped likelihood-ratio tests of K against K + 1.
+    """
     return {
         "schema": SCHEMA,
         "software": software("numpy", "scipy"),
@@ -101,6 +112,7 @@ def results_record(
                 for weight, theta in zip(limit.weight.tolist(), limit.theta.tolist(), strict=True)
             ],
         },
+        "likelihood_ratio_tests": [test._replace(replicates=test.replicates.tolist())._asdict() for test in tests],
         "notes": list(panel.notes),
     }
 

@@ -6,12 +6,15 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from em.bootstrap import LikelihoodRatioTest
 from em.bound import Bound
 from em.fit import MixtureFit
 from em.panel import Panel
 
 
-def show(panel: Panel, fits: Sequence[MixtureFit], best_k: int, limit: Bound | None) -> None:
+def show(
+    panel: Panel, fits: Sequence[MixtureFit], best_k: int, limit: Bound | None, tests: Sequence[LikelihoodRatioTest]
+) -> None:
     """Print what was read, all K beside each other, and the segments of the best."""
     console = Console()
     if not console.is_terminal:
@@ -38,6 +41,13 @@ def show(panel: Panel, fits: Sequence[MixtureFit], best_k: int, limit: Bound | N
         console.print(
             f"No number of segments can gain more than {gap:.3g} in log-likelihood over K = {best_k}; "
             f"the best mixing distribution has {limit.weight.size} points.",
+            highlight=False,
+            soft_wrap=True,
+        )
+    for test in tests:
+        console.print(
+            f"K = {test.k} against {test.k + 1}: likelihood ratio {test.statistic:.2f}, p = {test.p_value:.3f} "
+            f"(se {test.p_value_se:.3f}, {test.replicates.size} panels drawn from K = {test.k})",
             highlight=False,
             soft_wrap=True,
         )
