@@ -13,15 +13,18 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from em.accelerate import newton
-from em.likelihood import component_loglik, store_loglik
+from em.likelihood import LOG_2PI, component_loglik, store_loglik
 from em.mixture import MixtureParameters, Model
 from em.starts import anchors
-from em.statistics import Floats, GaussianStatistics
+from em.statistics import Floats, GaussianStatistics, sums_of_squares
 from em.steepest import peaks
 
 MOST_ANCHORS = 300
 MOST_STORES = 20_000  # above this the bound is not worth the wait
 MERGED = 0.05  # squared distance, in the information of an average store, below which two points stand for one
+COVERED = 30.0  # a store further below its own best than this, in log-density, needs a point of its own
+NOTHING = 1e-9  # weight below which a point is not told of
+NEW = 1e-3  # weight with which new points enter
 SETTLE_STEPS = 60
 SLOPE = 1e-7  # directional derivative, in log-likelihood, at which a weight counts as settled
 
@@ -59,6 +62,7 @@ def bound(stats: GaussianStatistics, theta: Floats, *, tol: float = 1e-4, max_it
 
 def _bound(stats: GaussianStatistics, theta: Floats, tol: float, max_iter: int, rng: np.random.Generator) -> Bound:
     own = anchors(stats)
+    theta = _covering(stats, theta, own)
     if len(own) > MOST_ANCHORS:
         own = own[rng.choice(len(own), MOST_ANCHORS, replace=False)]
     weight = np.full(len(theta), 1.0 / len(theta))
@@ -74,17 +78,32 @@ def _bound(stats: GaussianStatistics, theta: Floats, tol: float, max_iter: int, 
             wide = np.concatenate([theta, own, share * own[one] + (1.0 - share) * own[other]])
             new, value = peaks(stats, loglik, wide, 1.0, keep=None)
             slack = max(float(value[0]), 0.0)
-            order = np.argsort(-weight)
-            best = Bound(float(loglik.sum()) + slack, slack, weight[order], theta[order])
+            order = np.argsort(-weight)[: int((weight > NOTHING).sum())]
+            best = Bound(float(loglik.sum()) + slack, slack, weight[order] / weight[order].sum(), theta[order])
             if slack < tol:
                 break
         new = new[value > 0.0]
         theta = np.concatenate([theta, new])
-        weight = np.concatenate([weight, np.zeros(len(new))])
+        weight = np.concatenate([(1.0 - NEW) * weight, np.full(len(new), NEW / len(new))])
         component = np.concatenate([component, component_loglik(stats, new, np.ones(len(new)))], axis=1)
         theta, weight, component, loglik = _weigh(theta, weight, component)
         theta, weight, component, loglik = _settle(stats, theta, weight, component, loglik)
     return best
+
+
+def _covering(stats: GaussianStatistics, theta: Floats, own: Floats) -> Floats:
+    """The points, and such stores' own coefficients as no point comes near, so that no store's density is zero."""
+    ones = np.ones(1)
+    squares = sums_of_squares(stats, own[:, None, :], paired=True)[:, 0]
+    at_best = -0.5 * (squares + stats.n * LOG_2PI)
+    nearest = component_loglik(stats, theta, np.ones(len(theta))).max(1)
+    for _ in range(stats.n_stores):
+        worst = int(np.argmin(nearest - at_best))
+        if nearest[worst] > at_best[worst] - COVERED:
+            break
+        theta = np.concatenate([theta, own[worst : worst + 1]])
+        nearest = np.maximum(nearest, component_loglik(stats, own[worst : worst + 1], ones)[:, 0])
+    return theta
 
 
 def _settle(
@@ -119,7 +138,7 @@ def _weigh(
     would make weights negative ends where the first one reaches zero, which then leaves the set.
     """
     top = component.max(1)
-    density = np.exp(component - top[:, None])
+    density = np.exp(np.maximum(component - top[:, None], -700.0))
     stores = len(density)
     free = weight > 0.0
     for _ in range(max_iter):

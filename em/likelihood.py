@@ -71,7 +71,8 @@ def store_loglik(log_weight: Floats, component: Floats) -> Floats:
     -------
     (..., store)
     """
-    return _weigh(log_weight, component)[1]
+    _, total, top = _weigh(log_weight, component)
+    return top + np.log(total)
 
 
 def membership(log_weight: Floats, component: Floats) -> Floats:
@@ -81,12 +82,17 @@ def membership(log_weight: Floats, component: Floats) -> Floats:
 
 def memberships_and_loglik(log_weight: Floats, component: Floats) -> tuple[Floats, Floats]:
     """`membership` and `store_loglik` from one pass."""
-    joint, total = _weigh(log_weight, component)
-    return np.exp(joint - total[..., None]), total
+    share, total, top = _weigh(log_weight, component)
+    share /= total[..., None]
+    return share, top + np.log(total)
 
 
-def _weigh(log_weight: Floats, component: Floats) -> tuple[Floats, Floats]:
-    """Joint log-density (..., store, segment) and its logsumexp over segments (..., store)."""
+def _weigh(log_weight: Floats, component: Floats) -> tuple[Floats, Floats, Floats]:
+    """Joint densities over their largest (..., store, segment), their sum and the largest's logarithm (..., store)."""
     joint = component + (log_weight if log_weight.ndim == component.ndim else log_weight[..., None, :])
     top = joint.max(-1)
-    return joint, top + np.log(np.exp(joint - top[..., None]).sum(-1))
+    joint -= top[..., None]
+    # Below this the exponential is zero for every purpose, and its underflow costs ten times an ordinary one.
+    np.maximum(joint, -700.0, out=joint)
+    share = np.exp(joint, out=joint)
+    return share, share.sum(-1), top

@@ -27,7 +27,7 @@ def rates(stats: GaussianStatistics, loglik: Floats, theta: Floats, sigma: float
     D (candidate,) and ratios (store, candidate)
     """
     component = component_loglik(stats, theta, np.full(len(theta), sigma))
-    ratios = np.exp(np.minimum(component - loglik[:, None], 700.0))
+    ratios = np.exp(np.clip(component - loglik[:, None], -700.0, 700.0))
     return ratios.sum(0) - stats.n_stores, ratios
 
 

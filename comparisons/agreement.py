@@ -1,0 +1,95 @@
+"""The segments as maximum likelihood and as the posterior see them, side by side."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from comparisons.load import Fit
+
+CI_PROB = 0.89
+ETI = ((1.0 - CI_PROB) / 2.0, (1.0 + CI_PROB) / 2.0)
+SAMPLE = ("chain", "draw")
+
+
+class Estimate(NamedTuple):
+    """One parameter: maximum likelihood with its standard error (None where there is none), and posterior.
+
+    `low` and `high` bound the 89 % equal-tailed interval of the posterior.
+    """
+
+    name: str
+    em: float | None
+    em_se: float | None
+    mean: float
+    sd: float
+    low: float
+    high: float
+
+
+class Segment(NamedTuple):
+    """One segment: its share of stores, its coefficients and its residual standard deviation."""
+
+    segment: int
+    weight: Estimate
+    coefficients: tuple[Estimate, ...]
+    sigma: Estimate
+
+
+def em_twin(fit: Fit, results: dict[str, Any]) -> dict[str, Any] | None:
+    """The EM fit of the same K and sigma rule as a posterior mixture; None when there is none."""
+    if fit.model != "mixture" or results.get("settings", {}).get("sigma", "fixed") != fit.sigma_rule:
+        return None
+    return next((ml for ml in results["fits"] if ml["k"] == fit.k), None)
+
+
+def segments(fit: Fit, em: dict[str, Any] | None) -> list[Segment]:
+    """The segments of a posterior mixture beside those of its EM twin, which number them.
+
+    Parameters
+    ----------
+    em : one of "fits" in results.json, from `em_twin`.
+    """
+    errors = (em or {}).get("standard_errors") or {}
+    rows = []
+    for s in range(fit.k):
+        at = fit.posterior.isel(segment=s)
+        weight = _estimate("weight", at["weight"], em["pi"][s] if em else None, _of(errors, "pi", s))
+        sigma = _estimate("sigma", at["sigma"], em["sigma"][s] if em else None, _of(errors, "sigma", s))
+        coefficients = tuple(
+            _estimate(
+                name, at["theta"].isel(coefficient=c), em["theta"][s][c] if em else None, _of(errors, "theta", s, c)
+            )
+            for c, name in enumerate(fit.coefficients)
+        )
+        rows.append(Segment(s + 1, weight, coefficients, sigma))
+    return rows
+
+
+def population(fit: Fit) -> list[Estimate]:
+    """Mean and spread of the store coefficients in a hierarchical fit, and the residual standard deviation."""
+    mu, omega = fit.posterior["mu"], fit.posterior["omega"]
+    rows = [_estimate(f"mean of {name}", mu.isel(coefficient=c)) for c, name in enumerate(fit.coefficients)]
+    for c, name in enumerate(fit.coefficients):
+        spread = omega.isel(coefficient=c, coefficient_2=c).clip(0.0) ** 0.5
+        rows.append(_estimate(f"spread (sd) of {name}", spread))
+    return [*rows, _estimate("sigma", fit.posterior["sigma"])]
+
+
+def gap(rows: list[Segment]) -> float:
+    """The largest distance between EM and posterior mean, in posterior standard deviations; NaN without EM."""
+    estimates = [e for row in rows for e in (row.weight, *row.coefficients, row.sigma)]
+    gaps = [abs(e.em - e.mean) / e.sd for e in estimates if e.em is not None and e.sd > 0.0]
+    return max(gaps, default=float("nan"))
+
+
+def _estimate(name: str, draws: xr.DataArray, em: float | None = None, em_se: float | None = None) -> Estimate:
+    low, high = np.quantile(draws.values, ETI)
+    return Estimate(name, em, em_se, float(draws.mean(SAMPLE)), float(draws.std(SAMPLE)), float(low), float(high))
+
+
+def _of(errors: dict[str, Any], name: str, *index: int) -> float | None:
+    value: Any = errors.get(name)
+    for i in index:
+        value = None if value is None else value[i]
+    return value

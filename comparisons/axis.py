@@ -1,0 +1,43 @@
+"""The two numbers by which a picture or a sentence shows a store: sales in a typical week, and the price elasticity."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from em.statistics import Floats, GaussianStatistics
+
+
+class Axis(NamedTuple):
+    """How store coefficients become the two numbers that a picture of stores shows.
+
+    Attributes
+    ----------
+    price : index of the price coefficient.
+    at : (coefficient,) a typical week: the mean of every regressor over the panel.
+    price_sd : standard deviation of log price over the panel.
+    """
+
+    price: int
+    at: Floats
+    price_sd: float
+
+
+def axis_of(coefficients: tuple[str, ...], stats: GaussianStatistics) -> Axis | None:
+    """The axes for a panel; None when its design has no intercept or no log price."""
+    names = [name.casefold() for name in coefficients]
+    prices = [i for i, name in enumerate(names) if _is_log_price(name)]
+    if not prices or "intercept" not in names:
+        return None
+    rows = stats.xtx.sum(0)
+    one, price = names.index("intercept"), prices[0]
+    at = rows[one] / rows[one, one]
+    return Axis(price, at, float(np.sqrt(max(rows[price, price] / rows[one, one] - at[price] ** 2, 0.0))))
+
+
+def _is_log_price(name: str) -> bool:
+    return name == "log_price" or (name.startswith("log(") and "price" in name)
+
+
+def place(theta: Floats, axis: Axis) -> Floats:
+    """Log sales in a typical week and price elasticity; (..., coefficient) to (..., 2)."""
+    return np.stack([theta @ axis.at, theta[..., axis.price]], -1)

@@ -1,0 +1,130 @@
+"""Several fits judged on one scale: how well each predicts a store that it has not seen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from comparisons.differences import FEW_STORES, Difference, difference, flags, stacking_weights
+from comparisons.information import Loo, Waic, loo, standard_error, total, waic
+from comparisons.load import Fit
+from comparisons.rounding import percent
+from comparisons.shrinkage import Shrinkage, shrinkage
+
+MANY_DOUBTFUL = 0.05  # share of stores with a high Pareto k above which a model's elpd is not to be trusted
+
+
+@dataclass(frozen=True)
+class Score:
+    """One model's row of the table: its criteria, its difference to the best, its stacking weight."""
+
+    fit: Fit = field(repr=False)
+    waic: Waic = field(repr=False)
+    loo: Loo = field(repr=False)
+    difference: Difference
+    weight: float
+    flags: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The fit's name."""
+        return self.fit.name
+
+    @property
+    def elpd(self) -> float:
+        """Sum over stores of the log-density given to the store left out (PSIS-LOO)."""
+        return total(self.loo.elpd_i)
+
+    @property
+    def se(self) -> float:
+        """Standard error of `elpd` over stores."""
+        return standard_error(self.loo.elpd_i)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the page and comparison.json are written from; scores from the best elpd down."""
+
+    scores: tuple[Score, ...]
+    shrinkage: Shrinkage = field(repr=False)
+    results: dict[str, Any] = field(repr=False)
+    notes: tuple[str, ...]
+    distrust: tuple[str, ...]
+
+    @property
+    def best(self) -> Score:
+        """The model that predicts a new store best."""
+        return self.scores[0]
+
+    @property
+    def fits(self) -> list[Fit]:
+        """The fits, best first."""
+        return [score.fit for score in self.scores]
+
+    def best_of(self, *models: str) -> Score | None:
+        """The best score among these kinds of model; None when none was fitted."""
+        return next((score for score in self.scores if score.fit.model in models), None)
+
+
+def compare(results: dict[str, Any], fits: Sequence[Fit]) -> Comparison:
+    """Judge fits of one panel; `comparisons.same_panel` has made sure that it is one.
+
+    Parameters
+    ----------
+    results : content of results.json: the same panel by maximum likelihood.
+    fits : at least one, with names of their own.
+    """
+    criteria = [(fit, waic(fit.store_loglik), loo(fit.store_loglik)) for fit in fits]
+    criteria.sort(key=lambda row: -total(row[2].elpd_i))
+    best = criteria[0][2].elpd_i
+    weights = stacking_weights(np.column_stack([psis.elpd_i for _, _, psis in criteria]))
+    scores = []
+    for (fit, wide, psis), weight in zip(criteria, weights, strict=True):
+        diff = difference(psis.elpd_i, best)
+        scores.append(Score(fit, wide, psis, diff, float(weight), _flags(fit, wide, psis, diff, best=not scores)))
+    ordered = [score.fit for score in scores]
+    return Comparison(tuple(scores), shrinkage(ordered), results, _notes(results, ordered), _distrust(scores))
+
+
+def _flags(fit: Fit, wide: Waic, psis: Loo, diff: Difference, *, best: bool) -> tuple[str, ...]:
+    said = [] if fit.trusted else ["fit not trusted"]
+    if psis.n_doubtful:
+        said.append(f"{psis.n_doubtful} of {psis.khat_i.size} stores with Pareto k above {psis.khat_limit:.2f}")
+    if wide.n_doubtful:
+        said.append(f"WAIC variance above 0.4 in {wide.n_doubtful} of {wide.p_i.size} stores")
+    return (*said, *flags(diff, best=best))
+
+
+def _notes(results: dict[str, Any], fits: Sequence[Fit]) -> tuple[str, ...]:
+    """What concerns the comparison as a whole."""
+    notes = []
+    n_stores = len(fits[0].stores)
+    if n_stores < FEW_STORES:
+        notes.append(
+            f"{n_stores} stores are fewer than {FEW_STORES}: standard errors of differences are too small then, "
+            "and differences less sure than they look"
+        )
+    rules = {fit.sigma_rule for fit in fits}
+    if len(rules) > 1:
+        notes.append(
+            f"the models also differ in how sigma is treated ({', '.join(sorted(rules))}), so a difference between "
+            "them is not only about segments or continuum"
+        )
+    notes += [f"maximum likelihood: {said}" for ml in results["fits"] for said in ml.get("warnings", [])]
+    return tuple(notes)
+
+
+def _distrust(scores: Sequence[Score]) -> tuple[str, ...]:
+    reasons = []
+    for score in scores:
+        if not score.fit.trusted:
+            why = "; ".join(score.fit.reasons) or "its file says so"
+            reasons.append(f"{score.name} ({score.fit.file}): {why}")
+        share = score.loo.n_doubtful / score.loo.khat_i.size
+        if share > MANY_DOUBTFUL:
+            reasons.append(
+                f"{score.name}: Pareto k is above {score.loo.khat_limit:.2f} in {percent(share)} of stores, "
+                "so its PSIS-LOO is not reliable"
+            )
+    return tuple(reasons)

@@ -1,0 +1,100 @@
+"""The pictures that a comparison allows, each with what it shows in words and figures for those who do not see it."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from comparisons import pictures
+from comparisons.axis import Axis, axis_of
+from comparisons.comparison import Comparison, Score
+from comparisons.rounding import fixed, percent
+from comparisons.shrinkage import Shrinkage, membership, most_probable
+from comparisons.svg import inline_svg
+from em.statistics import Floats, Ints
+
+Drawn = tuple[str, Figure, str]
+SURE_OF = 0.9  # membership above which a store counts as surely in its segment
+
+
+def gallery(comparison: Comparison, mixture: Score | None, continuum: Score | None) -> dict[str, Markup]:
+    """Pictures as inline SVG, by name.
+
+    Parameters
+    ----------
+    mixture, continuum : the two fits that the page shows; None where there is none.
+    """
+    fit = comparison.best.fit
+    axis = axis_of(fit.coefficients, fit.statistics)
+    segment = most_probable(mixture.fit) if mixture else None
+    drawn: list[Drawn] = []
+    if mixture:
+        drawn += _of_mixture(mixture, axis, comparison.shrinkage)
+    if continuum and axis:
+        drawn += _of_continuum(continuum, axis, comparison.shrinkage, segment)
+    if mixture and continuum and len(fit.stores) > 1:
+        drawn.append(_differences(mixture, continuum))
+    return {name: Markup(inline_svg(figure, name, alt)) for name, figure, alt in drawn}
+
+
+def _of_mixture(mixture: Score, axis: Axis | None, moved: Shrinkage) -> Iterator[Drawn]:
+    fit, share = mixture.fit, membership(mixture.fit)
+    surely = int((share.max(1) > SURE_OF).sum())
+    if fit.k > 1:
+        counts = np.bincount(share.argmax(1), minlength=fit.k)
+        each = ", ".join(f"{count} in segment {s + 1}" for s, count in enumerate(counts))
+        alt = f"A column for each store, divided by its probabilities of belonging to the {fit.k} segments: {each}, "
+        yield "membership", pictures.membership_picture(fit), f"{alt}{surely} of {len(share)} with more than 90 %."
+    if axis is None:
+        return
+    theta = _means(mixture, "theta")
+    each = ", ".join(f"{fixed(value[axis.price], 2)} in segment {s + 1}" for s, value in enumerate(theta))
+    alt = f"Curves of sales against price with 89 % intervals, one for each segment; price elasticities: {each}."
+    yield "demand", pictures.demand_picture(fit, axis), alt
+    alt = (
+        f"{_hollow(moved, axis)} Under {mixture.name} {surely} of {len(share)} stores move to the values of one "
+        f"segment; {_spread(moved.after[mixture.name], axis)}."
+    )
+    yield "to-segments", pictures.shrinkage_picture(moved, mixture.name, axis, most_probable(fit), theta), alt
+
+
+def _of_continuum(continuum: Score, axis: Axis, moved: Shrinkage, segment: Ints | None) -> Iterator[Drawn]:
+    name, share = continuum.name, moved.pooling[continuum.name][:, axis.price]
+    alt = (
+        f"{_hollow(moved, axis)} Under {name} they move towards the average store; {_spread(moved.after[name], axis)}."
+    )
+    average = _means(continuum, "mu")[None]
+    yield "to-mean", pictures.shrinkage_picture(moved, name, axis, segment, average), alt
+    if not moved.same_information:
+        alt = (
+            f"A point for each store: the share of its estimate that comes from the other stores, "
+            f"{percent(share.min())} to {percent(share.max())}, against the standard error of its own price elasticity."
+        )
+        yield "pooling", pictures.pooling_picture(moved, name, axis), alt
+
+
+def _differences(mixture: Score, continuum: Score) -> Drawn:
+    diff_i = mixture.loo.elpd_i - continuum.loo.elpd_i
+    above = int((diff_i > 0.0).sum())
+    alt = (
+        f"A bar for each store: {mixture.name} minus {continuum.name} in log-density of the store left out. {above} "
+        f"stores are above zero, {diff_i.size - above} below; the largest is {fixed(diff_i.max(), 1)}, the smallest "
+        f"{fixed(diff_i.min(), 1)}."
+    )
+    return "differences", pictures.difference_picture(diff_i, most_probable(mixture.fit)), alt
+
+
+def _hollow(moved: Shrinkage, axis: Axis) -> str:
+    spread = _spread(moved.own, axis)
+    return f"Sales and price elasticity of {len(moved.stores)} stores by their own least squares: {spread}."
+
+
+def _spread(theta: Floats, axis: Axis) -> str:
+    low, high = np.min(theta[:, axis.price]), np.max(theta[:, axis.price])
+    return f"price elasticities from {fixed(low, 2)} to {fixed(high, 2)}"
+
+
+def _means(score: Score, name: str) -> Floats:
+    """Posterior mean of a parameter."""
+    return np.asarray(score.fit.posterior[name].mean(("chain", "draw")), dtype=float)

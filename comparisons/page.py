@@ -1,0 +1,127 @@
+"""Writes the comparison as one self-contained page: the verdict, the table, the pictures, how to read them."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from comparisons import rounding
+from comparisons.agreement import em_twin, gap, population, segments
+from comparisons.axis import axis_of, place
+from comparisons.comparison import Comparison, Score
+from comparisons.convergence import convergence
+from comparisons.differences import difference
+from comparisons.gallery import SURE_OF, gallery
+from comparisons.information import standard_error, total
+from comparisons.number import BIC_NAMES, best_by_bic, chosen_mixture
+from comparisons.pictures import frame
+from comparisons.record import PACKAGES
+from comparisons.shrinkage import membership
+from comparisons.verdict import Verdict
+from em.results import software
+
+
+class Row(NamedTuple):
+    """One line of the table of models: a posterior, its EM twin, or both."""
+
+    name: str
+    em: dict[str, Any] | None
+    score: Score | None
+
+
+def page(comparison: Comparison, verdict: Verdict, prices: str) -> str:
+    """The whole page as HTML."""
+    environment = Environment(
+        loader=PackageLoader("comparisons"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(fixed=rounding.fixed, by_error=rounding.by_error, percent=rounding.percent)
+    environment.globals.update(total=total, standard_error=standard_error, decimals=rounding.decimals)
+    mixture = chosen_mixture(comparison)
+    continuum = comparison.best_of("hierarchical")
+    fits = comparison.results["fits"]
+    return environment.get_template("comparison.html").render(
+        comparison=comparison,
+        verdict=verdict,
+        prices=prices,
+        data=comparison.results["data"],
+        settings=comparison.results.get("settings", {}),
+        rows=table(comparison),
+        lowest=best_by_bic(comparison.results),
+        bic_names=BIC_NAMES,
+        times=_times(verdict, comparison),
+        icl_k=min(fits, key=lambda em: em["icl"])["k"] if all(em.get("icl") is not None for em in fits) else None,
+        paired=difference(mixture.loo.elpd_i, continuum.loo.elpd_i) if mixture and continuum else None,
+        mixture=mixture,
+        continuum=continuum,
+        segments=_segments(comparison, mixture) if mixture else None,
+        population=population(continuum.fit) if continuum else None,
+        joining=_joining(mixture) if mixture else None,
+        spread=_spread(comparison, mixture, continuum),
+        convergence={score.name: convergence(score.fit) for score in comparison.scores},
+        pictures=gallery(comparison, mixture, continuum),
+        software=software(*PACKAGES),
+    )
+
+
+def _times(verdict: Verdict, comparison: Comparison) -> str | None:
+    """How many times the density one store left out gets from the better side, as a geometric mean over stores."""
+    if verdict.difference is None:
+        return None
+    by_store = verdict.difference.elpd_diff / len(comparison.best.fit.stores)
+    if by_store < 3.0:
+        return rounding.fixed(math.exp(by_store), 2)
+    return "10" + f"{by_store / math.log(10.0):.0f}".translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def table(comparison: Comparison) -> list[Row]:
+    """Every model once: posteriors from the best down, each beside its EM twin, then what only EM has fitted."""
+    fits = comparison.results["fits"]
+    rows, taken = [], []
+    for score in comparison.scores:
+        em = em_twin(score.fit, comparison.results)
+        rows.append(Row(score.name, em, score))
+        taken.append(em)
+    return rows + [Row(f"mixture K={em['k']}", em, None) for em in fits if not any(em is other for other in taken)]
+
+
+def _segments(comparison: Comparison, mixture: Score) -> dict[str, Any]:
+    em = em_twin(mixture.fit, comparison.results)
+    rows = segments(mixture.fit, em)
+    return {"rows": rows, "em": em, "gap": gap(rows), "sigma_rule": mixture.fit.sigma_rule}
+
+
+def _joining(mixture: Score) -> list[dict[str, int]]:
+    """How many stores are most probably in each segment, and how many surely."""
+    share = membership(mixture.fit)
+    first, surest = share.argmax(1), share.max(1)
+    return [
+        {"segment": s + 1, "stores": int((first == s).sum()), "sure": int(((first == s) & (surest > SURE_OF)).sum())}
+        for s in range(mixture.fit.k)
+    ]
+
+
+def _spread(comparison: Comparison, mixture: Score | None, continuum: Score | None) -> dict[str, Any] | None:
+    """How far the stores' price elasticities spread before and after pooling."""
+    moved = comparison.shrinkage
+    fit = comparison.best.fit
+    axis = axis_of(fit.coefficients, fit.statistics)
+    if axis is None:
+        return None
+    shown = [score.name for score in (mixture, continuum) if score]
+    known = np.isfinite(moved.own_se[:, axis.price])
+    low, high = frame(moved, axis)
+    own = place(moved.own, axis)[known]
+    pooled = {name: share[:, axis.price] for name, share in moved.pooling.items()}
+    return {
+        "own": float(own[:, 1].std()) if known.any() else float("nan"),
+        "outside": int((~((own >= low) & (own <= high)).all(1)).sum()),
+        "unknown": int((~known).sum()),
+        "after": {name: float(moved.after[name][:, axis.price].std()) for name in shown},
+        "pooling": {name: float(share.mean()) for name, share in pooled.items()},
+        "range": {name: (float(share.min()), float(share.max())) for name, share in pooled.items()},
+    }

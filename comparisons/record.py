@@ -1,0 +1,106 @@
+"""The contents of comparison.json."""
+
+from typing import Any
+
+import numpy as np
+
+from comparisons.comparison import Comparison, Score
+from comparisons.convergence import convergence
+from comparisons.information import standard_error, total
+from comparisons.number import best_by_bic
+from comparisons.verdict import Verdict
+from em.results import software
+
+SCHEMA = "bayesmix-comparison/1"
+PACKAGES = ("arviz", "arviz-stats", "numpy", "scipy", "xarray", "matplotlib")
+
+
+def record(comparison: Comparison, verdict: Verdict, prices: str) -> dict[str, Any]:
+    """All numbers of the page at full precision, and the pointwise values they are sums of.
+
+    elpd_diff is the model's elpd minus the best one's, so zero or negative; `weight` is the stacking weight.
+    """
+    moved = comparison.shrinkage
+    return _plain(
+        {
+            "schema": SCHEMA,
+            "software": software(*PACKAGES),
+            "data": comparison.results["data"],
+            "question": "a new store: leave one store out",
+            "verdict": verdict.sentence,
+            "verdict_detail": {**verdict._asdict(), "prices": prices},
+            "trusted": not comparison.distrust,
+            "warnings": [*comparison.distrust, *comparison.notes],
+            "models": [_model(score) for score in comparison.scores],
+            "maximum_likelihood": comparison.results["fits"],
+            "best_k": best_by_bic(comparison.results),
+            "shrinkage": {
+                "coefficients": moved.coefficients,
+                "same_information": moved.same_information,
+                "pooling": {name: {"mean": share.mean(0), "by_store": share} for name, share in moved.pooling.items()},
+                "stores": moved.stores,
+                "weeks": moved.n,
+                "own": moved.own,
+                "own_se": moved.own_se,
+                "after": moved.after,
+            },
+            "pointwise": {
+                "stores": moved.stores,
+                "models": {
+                    score.name: {
+                        "elpd_loo": score.loo.elpd_i,
+                        "pareto_k": score.loo.khat_i,
+                        "elpd_waic": score.waic.elpd_i,
+                        "p_waic": score.waic.p_i,
+                    }
+                    for score in comparison.scores
+                },
+            },
+        }
+    )
+
+
+def _model(score: Score) -> dict[str, Any]:
+    fit = score.fit
+    return {
+        "name": score.name,
+        "n_stores": len(fit.stores),
+        "elpd_loo": score.elpd,
+        "se": score.se,
+        "p_loo": total(score.loo.p_i),
+        "elpd_waic": total(score.waic.elpd_i),
+        "se_waic": standard_error(score.waic.elpd_i),
+        "p_waic": total(score.waic.p_i),
+        "bad_khat": score.loo.n_doubtful,
+        "max_khat": score.loo.khat_i.max(),
+        "khat_limit": score.loo.khat_limit,
+        "reff": score.loo.reff,
+        "high_variance_waic": score.waic.n_doubtful,
+        "elpd_diff": score.difference.elpd_diff,
+        "dse": score.difference.dse,
+        "weight": score.weight,
+        "flags": score.flags,
+        "model": fit.model,
+        "k": fit.k,
+        "sigma_rule": fit.sigma_rule,
+        "trusted": fit.trusted,
+        "warnings": fit.reasons,
+        "convergence": convergence(fit)._asdict(),
+        "file": fit.file,
+        "sha256": fit.sha256,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """The same as JSON has it: lists for arrays and tuples, null for what is not finite."""
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if hasattr(value, "_asdict"):
+        return _plain(value._asdict())
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (float, np.floating)):
+        return float(value) if np.isfinite(value) else None
+    return value.item() if isinstance(value, np.generic) else value

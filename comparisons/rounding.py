@@ -1,0 +1,48 @@
+"""Numbers as a reader should see them: no more digits than their uncertainty carries."""
+
+import math
+
+MINUS = "\N{MINUS SIGN}"
+NONE = "\N{EN DASH}"
+SPELT = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+
+
+def decimals(error: float) -> int:
+    """Decimals that leave two significant digits of a standard error, and never round to tens."""
+    if not math.isfinite(error) or error <= 0.0:
+        return 2
+    return max(0, 1 - math.floor(math.log10(error)))
+
+
+def fixed(value: float | None, digits: int) -> str:
+    """A number with so many decimals, thousands parted, with a true minus sign and none before zero."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    text = f"{value:,.{digits}f}"
+    if text.startswith("-"):
+        text = text[1:] if not text.strip("-0.,") else MINUS + text[1:]
+    return text
+
+
+def by_error(value: float | None, error: float | None) -> str:
+    """A number with the decimals that its standard error carries."""
+    return fixed(value, decimals(error) if error is not None else 2)
+
+
+def percent(share: float) -> str:
+    """A share as whole per cent, and "<1 %" or ">99 %" rather than none or all."""
+    if 0.0 < share < 0.005:
+        return "<1 %"
+    if 0.995 < share < 1.0:
+        return ">99 %"
+    return f"{share:.0%}".replace("%", " %")
+
+
+def spelt(count: int) -> str:
+    """A small count in letters."""
+    return SPELT[count] if 0 <= count < len(SPELT) else str(count)
+
+
+def listed(words: list[str]) -> str:
+    """Words in a row: a, b and c."""
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1] if words else ""

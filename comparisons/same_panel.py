@@ -1,0 +1,98 @@
+"""Refuses to compare what was not fitted to the same panel, in the same unit; and gives every fit a name of its own."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from comparisons.load import Fit
+from em.errors import InputError
+
+WORDS = {
+    "sha256": "the data file (sha256)",
+    "stores": "the stores",
+    "coefficients": "the coefficients",
+    "observations": "the number of observations",
+    "unit": "the unit of the likelihood",
+    "log_density_of": "what the likelihood is a density of",
+}
+
+DATA = ("file", "sha256", "stores", "weeks", "observations", "coefficients")
+
+
+def check_same_panel(results_file: str, results: dict[str, Any], fits: Sequence[Fit]) -> None:
+    """Raise InputError unless all fits and the EM results are of one panel and one unit.
+
+    Parameters
+    ----------
+    results_file, results : name and content of results.json.
+
+    Raises
+    ------
+    InputError
+        Naming the two files and what differs between them.
+    """
+    _check_results(results_file, results)
+    seen: dict[str, str] = {}
+    for fit in fits:
+        if fit.sha256 in seen:
+            raise InputError(f"{fit.file}: is the same fit as {seen[fit.sha256]}; expected each fit once")
+        seen[fit.sha256] = fit.file
+        for key in ("sha256", "observations", "coefficients"):
+            _same(results_file, results["data"].get(key), fit.file, fit.data.get(key), key)
+    for fit in fits[1:]:
+        first = fits[0]
+        _same(first.file, first.unit, fit.file, fit.unit, "unit")
+        _same(first.file, first.log_density_of, fit.file, fit.log_density_of, "log_density_of")
+        _same(first.file, first.stores, fit.file, fit.stores, "stores")
+        same = (np.allclose(a, b, rtol=1e-9) for a, b in zip(first.statistics, fit.statistics, strict=True))
+        if not all(same):
+            raise InputError(
+                f"{fit.file} and {first.file}: the store statistics differ, so they read different columns of "
+                f"{fit.data.get('file')}; expected fits of one panel"
+            )
+
+
+def _check_results(file: str, results: dict[str, Any]) -> None:
+    """Raise InputError where results.json has not what a comparison needs of it."""
+    data = results["data"]
+    missing = [key for key in DATA if not isinstance(data, dict) or key not in data]
+    if missing:
+        raise InputError(f"{file}: data has no {missing[0]}; expected a results.json of em.estimate")
+    for fit in results["fits"]:
+        for key in ("k", "log_likelihood", "n_parameters", "bic"):
+            if not isinstance(fit.get(key), (int, float)):
+                raise InputError(f"{file}: the fit of K = {fit.get('k')} has {key} {fit.get(key)!r}; expected a number")
+
+
+def _same(first_file: str, first: Any, second_file: str, second: Any, key: str) -> None:
+    if first != second:
+        raise InputError(
+            f"{second_file} and {first_file}: {WORDS[key]} differ: {_short(second)} and {_short(first)}; "
+            "expected fits of one panel"
+        )
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        names = [str(name) for name in value]
+        return f"({', '.join(names[:4])}{', ...' if len(names) > 4 else ''}: {len(names)})"
+    return str(value)[:16] if isinstance(value, str) else repr(value)
+
+
+def name_apart(fits: Sequence[Fit]) -> list[Fit]:
+    """The fits, with the sigma rule or else the file name added to names that more than one of them bears."""
+    named = list(fits)
+    for distinguish in (
+        lambda fit: f"{fit.name}, sigma {fit.sigma_rule}",
+        lambda fit: f"{fit.name} ({Path(fit.file).name})",
+    ):
+        count = Counter(fit.name for fit in named)
+        longer = [distinguish(fit) if count[fit.name] > 1 else fit.name for fit in named]
+        if len(set(longer)) > len(count):
+            named = [replace(fit, name=name) for fit, name in zip(named, longer, strict=True)]
+    count = Counter(fit.name for fit in named)
+    return [replace(fit, name=f"{fit.name} ({fit.file})") if count[fit.name] > 1 else fit for fit in named]

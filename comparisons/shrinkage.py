@@ -1,0 +1,105 @@
+"""What a model makes of each store's own estimate: drawn to its segment, or partly to the mean of all stores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from comparisons.load import Fit
+from em.statistics import Floats, GaussianStatistics, Ints
+
+DRAWS = 200  # enough for a posterior mean that is read as whole per cent
+SINGULAR = 1e-12  # share of the largest eigenvalue of X'X below which a direction counts as not seen
+
+
+@dataclass(frozen=True)
+class Shrinkage:
+    """Store coefficients before and after.
+
+    Attributes
+    ----------
+    stores, coefficients : names.
+    n : (store,) observed weeks.
+    own : (store, coefficient) each store's own least squares.
+    own_se : (store, coefficient) their standard errors, infinite where the store alone says nothing.
+    after : by model name, (store, coefficient) posterior mean of the store's coefficients.
+    pooling : by name of a hierarchical model, (store, coefficient) share that the other stores have in the estimate.
+    same_information : whether every store has the same design, and so the same pooling.
+    """
+
+    stores: tuple[str, ...]
+    coefficients: tuple[str, ...]
+    n: Floats
+    own: Floats
+    own_se: Floats
+    after: dict[str, Floats]
+    pooling: dict[str, Floats]
+    same_information: bool
+
+
+def shrinkage(fits: Sequence[Fit]) -> Shrinkage:
+    """Store coefficients by each of the fits, beside each store's own."""
+    first = fits[0]
+    stats = first.statistics
+    return Shrinkage(
+        stores=first.stores,
+        coefficients=first.coefficients,
+        n=stats.n,
+        own=stats.b,
+        own_se=own_standard_errors(stats),
+        after={fit.name: np.asarray(fit.by_store["coefficients"].transpose("store", "coefficient")) for fit in fits},
+        pooling={fit.name: pooling(fit) for fit in fits if fit.model == "hierarchical"},
+        same_information=bool(np.allclose(stats.xtx, stats.xtx[:1], rtol=1e-9)),
+    )
+
+
+def pooling(fit: Fit) -> Floats:
+    """Share that the other stores have in what a hierarchical fit says of each store.
+
+    Given the hyperparameters, theta_i has variance Omega before the store's own weeks are seen and
+    V_i = (Omega^-1 + X_i'X_i / sigma^2)^-1 after. The share is V_i / Omega, coefficient by coefficient: 0 where the
+    store speaks for itself, 1 where its weeks say nothing and the others speak for it. With one coefficient it is the
+    weight of the mean of all stores in the store's estimate (Gelman & Pardoe 2006, Technometrics 48).
+
+    Returns
+    -------
+    (store, coefficient) posterior mean, from 0 to 1.
+    """
+    draws = fit.posterior[["omega", "sigma"]].stack(sample=("chain", "draw"))
+    thinned = draws.isel(sample=np.unique(np.linspace(0, draws.sizes["sample"] - 1, DRAWS).astype(int)))
+    omega = thinned["omega"].transpose("sample", "coefficient", "coefficient_2").values
+    sigma = thinned["sigma"].transpose("sample", ...).values
+    identity = np.eye(fit.statistics.n_coefficients)
+    share = np.zeros(fit.statistics.b.shape)
+    for omega_s, sigma_s in zip(omega, sigma, strict=True):
+        after = np.linalg.solve(identity + omega_s @ fit.statistics.xtx / sigma_s**2, omega_s)
+        share += np.diagonal(after, axis1=1, axis2=2) / np.diagonal(omega_s)
+    return share / len(sigma)
+
+
+def own_standard_errors(stats: GaussianStatistics) -> Floats:
+    """Standard errors of each store's own least squares, with one residual variance pooled over stores.
+
+    Returns
+    -------
+    (store, coefficient), infinite where the store's weeks do not determine the coefficient.
+    """
+    variance = stats.rss.sum() / max(stats.n.sum() - stats.n_coefficients * stats.n_stores, 1.0)
+    values, vectors = np.linalg.eigh(stats.xtx)
+    seen = values > SINGULAR * values[:, -1:]
+    inverse = np.divide(1.0, values, out=np.zeros_like(values), where=seen)
+    errors = np.sqrt(variance * np.einsum("sak,sk->sa", vectors**2, inverse))
+    unseen = np.einsum("sak,sk->sa", vectors**2, ~seen)
+    return np.where(unseen > 1e-6, np.inf, errors)
+
+
+def most_probable(fit: Fit) -> Ints:
+    """Index of each store's most probable segment under a mixture; (store,)."""
+    return membership(fit).argmax(1)
+
+
+def membership(fit: Fit) -> Floats:
+    """Posterior mean membership of a mixture; (store, segment)."""
+    values: xr.DataArray = fit.by_store["membership"]
+    return np.asarray(values.transpose("store", "segment"), dtype=float)

@@ -1,0 +1,164 @@
+"""The verdict in words, from the numbers only: segments or a continuum, how many, how sure."""
+
+from typing import NamedTuple
+
+from comparisons.comparison import Comparison, Score
+from comparisons.differences import Difference, difference
+from comparisons.number import best_by_bic, chosen_mixture, headroom, number_sentence
+from comparisons.rounding import by_error, listed, spelt
+
+CONTINUOUS = ("hierarchical", "normal-mixture")
+
+
+class Verdict(NamedTuple):
+    """What the numbers say.
+
+    Attributes
+    ----------
+    kind : "segments", "continuum", "both" (segments with variation inside them), "one" (no difference between
+        stores), "undecided", or "alone" (nothing to compare with).
+    headline : a few words.
+    sentence : one sentence that a pricing manager reads.
+    number : how many segments, in a sentence or two.
+    k : number of segments the sentence speaks of; None without segments.
+    difference : elpd of the better side minus the other, with its standard error; None when only one side was fitted.
+    sure : whether nothing stands in the way: fits trusted, difference decided, no better number of segments in sight
+        that might turn it.
+    """
+
+    kind: str
+    headline: str
+    sentence: str
+    number: str
+    k: int | None
+    difference: Difference | None
+    sure: bool
+
+
+def verdict(comparison: Comparison) -> Verdict:
+    """Read the verdict off a comparison."""
+    said = _beyond(comparison, _judge(comparison))
+    said = said._replace(number=number_sentence(comparison, said.k))
+    if comparison.distrust:
+        doubted = f"{said.sentence.rstrip('.')} – but {_doubt(comparison)}, so this is provisional."
+        headline = f"Provisional: {said.headline[:1].lower()}{said.headline[1:]}"
+        said = said._replace(headline=headline, sentence=doubted, sure=False)
+    return said
+
+
+def _judge(comparison: Comparison) -> Verdict:
+    """The verdict on the fits at hand."""
+    mixture, rival = chosen_mixture(comparison), comparison.best_of(*CONTINUOUS)
+    if mixture is None or rival is None:
+        return _alone(mixture or rival or comparison.best)
+    diff = difference(mixture.loo.elpd_i, rival.loo.elpd_i)
+    ahead = diff.elpd_diff > 0.0
+    diff = Difference(abs(diff.elpd_diff), diff.dse)
+    if not diff.decided:
+        return _undecided(comparison, mixture, mixture if ahead else rival, diff)
+    if ahead:
+        return _segments(comparison, mixture, diff)
+    return _continuum(comparison, mixture, rival, diff)
+
+
+def _segments(comparison: Comparison, mixture: Score, diff: Difference) -> Verdict:
+    if mixture.fit.k == 1:
+        sentence = (
+            f"One price response describes all {len(mixture.fit.stores)} stores: it predicts a store not yet seen "
+            f"better than gradual differences do, {_by(diff, comparison)}."
+        )
+        return Verdict("one", "All stores respond alike.", sentence, "", 1, diff, True)
+    k = spelt(mixture.fit.k)
+    sentence = (
+        f"The stores fall into {k} segments rather than lying along a continuum: {k} segments predict a store not yet "
+        f"seen better than gradual differences do, {_by(diff, comparison)}."
+    )
+    return Verdict("segments", f"{k.capitalize()} segments, not a continuum.", sentence, "", mixture.fit.k, diff, True)
+
+
+def _continuum(comparison: Comparison, mixture: Score, rival: Score, diff: Difference) -> Verdict:
+    if rival.fit.k > 1:
+        k = spelt(rival.fit.k)
+        sentence = (
+            f"The stores form {k} segments and still differ within them: that predicts a store not yet seen better "
+            f"than {_of_stores(mixture.fit.k)} without differences inside, {_by(diff, comparison)}."
+        )
+        headline = f"{k.capitalize()} segments, with differences inside them."
+        return Verdict("both", headline, sentence, "", rival.fit.k, diff, True)
+    sentence = (
+        f"The stores differ along a continuum rather than falling into segments: gradual differences predict a store "
+        f"not yet seen better than {_of_stores(mixture.fit.k)}, {_by(diff, comparison)}."
+    )
+    return Verdict("continuum", "A continuum, not segments.", sentence, "", None, diff, True)
+
+
+def _undecided(comparison: Comparison, mixture: Score, better: Score, diff: Difference) -> Verdict:
+    if better.fit.model in CONTINUOUS:
+        ahead = "the continuum predicts"
+    else:
+        ahead = f"{_of_stores(mixture.fit.k)} predict{'s' if mixture.fit.k == 1 else ''}"
+    sentence = (
+        f"The data do not decide between {_of_stores(mixture.fit.k)} and a continuum: {ahead} a store not yet seen "
+        f"better, but only {_by(diff, comparison)}."
+    )
+    headline = "Undecided between segments and a continuum."
+    return Verdict("undecided", headline, sentence, "", mixture.fit.k, diff, False)
+
+
+def _alone(score: Score) -> Verdict:
+    """The verdict when only segments, or only a continuum, were fitted."""
+    if score.fit.model != "mixture":
+        sentence = (
+            "Only a continuum has been fitted, and no mixture beside it, so these numbers cannot say whether the "
+            "stores fall into segments."
+        )
+        return Verdict("alone", "A continuum, with nothing to compare it with.", sentence, "", None, None, False)
+    k = score.fit.k
+    sentence = (
+        f"No mixture fitted predicts a store not yet seen better than {_of_stores(k)}, but no continuum has been "
+        "fitted beside, so these numbers cannot say whether the segments are real."
+    )
+    headline = "All stores alike" if k == 1 else f"{spelt(k).capitalize()} segments"
+    return Verdict("alone", f"{headline}, with no continuum to compare with.", sentence, "", k, None, False)
+
+
+def _beyond(comparison: Comparison, said: Verdict) -> Verdict:
+    """Take back what a number of segments that was not fitted might turn."""
+    mixture = chosen_mixture(comparison)
+    if said.kind not in ("continuum", "both") or mixture is None or said.difference is None:
+        return said
+    lead, room = said.difference, headroom(comparison, mixture)
+    if _survives(lead, room.known + room.guessed):
+        return said
+    if _survives(lead, room.known):
+        return said._replace(sure=False)
+    best_k = best_by_bic(comparison.results)["bic"]
+    missing = f"BIC prefers {_of_stores(best_k)}, of which there is no posterior yet"
+    sentence = f"{said.sentence.rstrip('.')} – but {missing}, and that may turn the verdict."
+    return said._replace(headline=f"Not settled: K = {best_k} is still to fit.", sentence=sentence, sure=False)
+
+
+def _survives(lead: Difference, loss: float) -> bool:
+    """Whether a lead that loses so much is a lead still."""
+    return lead.elpd_diff > loss and Difference(lead.elpd_diff - loss, lead.dse).decided
+
+
+def _by(diff: Difference, comparison: Comparison) -> str:
+    """The difference, its standard error and its unit, in words."""
+    n = len(comparison.best.fit.stores)
+    return (
+        f"by {by_error(diff.elpd_diff, diff.dse)} in log-density with a standard error of "
+        f"{by_error(diff.dse, diff.dse)} (over {n} stores, each left out in turn)"
+    )
+
+
+def _of_stores(k: int) -> str:
+    return "one segment of all stores" if k == 1 else f"{spelt(k)} segments"
+
+
+def _doubt(comparison: Comparison) -> str:
+    untrusted = [score.name for score in comparison.scores if not score.fit.trusted]
+    if untrusted:
+        are = "is" if len(untrusted) == 1 else "are"
+        return f"{listed([f'the {name} fit' for name in untrusted])} {are} not to be trusted"
+    return "too many stores have a high Pareto k"

@@ -1,0 +1,211 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from fits_for_comparisons import (
+    continuous,
+    hierarchical_tree,
+    mixture_tree,
+    panel,
+    segmented,
+    write_fit,
+    write_results,
+)
+
+from comparisons import compare, read_fit, verdict
+from comparisons.information import total
+from em.results import read_results
+
+
+def fitted(folder, theta, ks=(2, 3), tried=(1, 2, 3, 4)):
+    """results.json, a hierarchical fit and mixtures of one panel."""
+    data = panel(theta)
+    results = read_results(write_results(data, folder / "results.json", tried))
+    hierarchical = read_fit(write_fit(hierarchical_tree(data), folder / "hierarchical.nc"))
+    mixtures = [read_fit(write_fit(mixture_tree(data, k), folder / f"mixture-{k}.nc")) for k in ks]
+    return results, hierarchical, mixtures
+
+
+@pytest.fixture(scope="module")
+def segments(tmp_path_factory):
+    return fitted(tmp_path_factory.mktemp("segments"), segmented(120), ks=(2, 3, 4))
+
+
+@pytest.fixture(scope="module")
+def continuum(tmp_path_factory):
+    return fitted(tmp_path_factory.mktemp("continuum"), continuous(120), ks=(4,), tried=(1, 2, 3, 4, 5, 6, 7))
+
+
+def judged(results, *fits):
+    comparison = compare(results, fits)
+    return comparison, verdict(comparison)
+
+
+def test_segments_are_found_where_the_stores_have_them(segments):
+    results, hierarchical, mixtures = segments
+    comparison, said = judged(results, hierarchical, *mixtures)
+    assert (said.kind, said.k, said.sure) == ("segments", 3, True)
+    assert said.headline == "Three segments, not a continuum."
+    assert "Also by BIC, in all its forms, three are best among K = 1, 2, 3 and 4" in said.number
+    mixture = next(score for score in comparison.scores if score.fit.k == 3)
+    rival = comparison.best_of("hierarchical")
+    assert said.difference.elpd_diff == pytest.approx(mixture.elpd - rival.elpd)
+    assert said.difference.elpd_diff > 2 * said.difference.dse
+
+
+def test_a_continuum_is_found_where_there_is_one(continuum):
+    results, hierarchical, mixtures = continuum
+    comparison, said = judged(results, hierarchical, *mixtures)
+    assert (said.kind, said.k, said.sure) == ("continuum", None, True)
+    assert said.difference.elpd_diff == pytest.approx(-comparison.scores[1].difference.elpd_diff)
+    assert comparison.best.name == "hierarchical"
+    assert comparison.best.weight > 0.9
+
+
+def test_a_continuum_that_more_segments_might_beat_is_not_sure(continuum):
+    results, hierarchical, mixtures = continuum
+    best_k = results["best_k"]
+    assert 4 < best_k < 7
+    cut = {**results, "fits": [fit for fit in results["fits"] if fit["k"] <= 4]}
+    _, said = judged(cut, hierarchical, *mixtures)
+    assert (said.kind, said.sure) == ("continuum", False)
+    assert "try --k 5 6" in said.number
+    raised = {**results, "fits": [dict(fit) for fit in results["fits"]]}
+    raised["fits"][best_k - 1]["log_likelihood"] += 40.0
+    _, said = judged(raised, hierarchical, *mixtures)
+    assert said.headline.startswith("Not settled")
+    assert not said.sure
+
+
+def test_the_number_is_the_smallest_that_no_other_beats(segments):
+    results, hierarchical, mixtures = segments
+    four, three = mixtures[2], mixtures[1]
+    better = replace(four, store_loglik=three.store_loglik + 2.0 / len(three.stores))
+    comparison, said = judged(results, hierarchical, three, better)
+    assert comparison.best.fit.k == 4
+    assert said.k == 3
+    much_better = replace(four, store_loglik=three.store_loglik + 20.0 / len(three.stores))
+    assert judged(results, hierarchical, three, much_better)[1].k == 4
+
+
+def test_a_small_difference_is_said_to_decide_nothing(segments):
+    results, hierarchical, mixtures = segments
+    alike = replace(hierarchical, store_loglik=mixtures[1].store_loglik - 3.0 / len(hierarchical.stores))
+    _, said = judged(results, alike, mixtures[1])
+    assert (said.kind, said.sure) == ("undecided", False)
+    assert "do not decide" in said.sentence
+    assert said.difference.elpd_diff == pytest.approx(3.0, abs=1e-6)
+
+
+def test_a_large_but_noisy_difference_is_said_to_decide_nothing(segments):
+    results, hierarchical, mixtures = segments
+    noise = np.where(np.arange(len(hierarchical.stores)) % 2, 3.0, -2.9)
+    noisy = replace(hierarchical, store_loglik=mixtures[1].store_loglik + noise)
+    comparison, said = judged(results, noisy, mixtures[1])
+    assert abs(comparison.scores[1].difference.elpd_diff) > 4
+    assert (said.kind, said.sure) == ("undecided", False)
+
+
+def test_stores_that_all_respond_alike(tmp_path):
+    results, hierarchical, mixtures = fitted(tmp_path, np.tile([10.8, -1.1], (110, 1)), ks=(1,))
+    tighter = replace(hierarchical, store_loglik=mixtures[0].store_loglik - 0.1)
+    _, said = judged(results, tighter, *mixtures)
+    assert (said.kind, said.k) == ("one", 1)
+    assert "one price response" in said.sentence.lower()
+
+
+def test_one_side_alone_is_not_a_verdict(segments):
+    results, hierarchical, mixtures = segments
+    _, said = judged(results, *mixtures)
+    assert (said.kind, said.k, said.sure, said.difference) == ("alone", 3, False, None)
+    assert "no continuum" in said.sentence
+    _, said = judged(results, hierarchical)
+    assert (said.kind, said.k, said.sure) == ("alone", None, False)
+    assert "no mixture" in said.sentence
+
+
+def test_a_number_of_segments_that_bic_rejects_is_not_settled(segments):
+    results, hierarchical, mixtures = segments
+    comparison, said = judged(results, hierarchical, mixtures[0])
+    assert comparison.best.name == "hierarchical"
+    assert comparison.scores[1].difference.decided
+    assert "--k 3" in said.number
+    assert "BIC prefers three segments, of which there is no posterior yet" in said.sentence
+    assert not said.sure
+
+
+def test_forms_of_bic_that_disagree_are_named(segments):
+    results, hierarchical, mixtures = segments
+    twisted = {**results, "fits": [dict(fit) for fit in results["fits"]]}
+    twisted["fits"][1]["bic_stores"] = 0.0
+    _, said = judged(twisted, hierarchical, mixtures[1])
+    assert "disagree" in said.number
+    assert "BIC picks 3, BIC with log(stores) picks 2" in said.number
+
+
+def test_bic_at_the_largest_k_tried_says_so(segments):
+    results, hierarchical, mixtures = segments
+    short = {**results, "fits": results["fits"][:3]}
+    assert "try --k 4 5" in judged(short, hierarchical, mixtures[1])[1].number
+
+
+def test_a_fit_that_is_not_trusted_makes_the_verdict_provisional(segments):
+    results, hierarchical, mixtures = segments
+    doubtful = replace(hierarchical, trusted=False, reasons=("R-hat of omega is 1.4",))
+    comparison, said = judged(results, doubtful, mixtures[1])
+    assert not said.sure
+    assert said.headline.startswith("Provisional: ")
+    assert "hierarchical" in said.sentence
+    assert any("R-hat of omega is 1.4" in reason for reason in comparison.distrust)
+    assert "fit not trusted" in next(s for s in comparison.scores if s.name == "hierarchical").flags
+
+
+def test_many_high_khat_make_the_verdict_provisional(segments):
+    results, hierarchical, mixtures = segments
+    loglik = mixtures[1].store_loglik.copy(deep=True)
+    loglik[:, :, :10] = loglik[:, :, :10].mean() + 60.0 * (
+        loglik[:, :, :10] - loglik[:, :, :10].mean(("chain", "draw"))
+    )
+    comparison, said = judged(results, hierarchical, replace(mixtures[1], store_loglik=loglik))
+    assert not said.sure
+    assert any("Pareto k" in reason for reason in comparison.distrust)
+
+
+def test_the_order_of_fits_and_of_labels_changes_no_number(segments, tmp_path):
+    results, hierarchical, mixtures = segments
+    three = mixtures[1]
+    permuted = replace(
+        three,
+        posterior=three.posterior.isel(segment=[2, 0, 1]),
+        by_store=three.by_store.isel(segment=[2, 0, 1]),
+    )
+    comparison, said = judged(results, hierarchical, three)
+    other, said_other = judged(results, permuted, hierarchical)
+    assert said == said_other
+    assert [s.name for s in comparison.scores] == [s.name for s in other.scores]
+    for a, b in zip(comparison.scores, other.scores, strict=True):
+        np.testing.assert_array_equal(a.loo.elpd_i, b.loo.elpd_i)
+        np.testing.assert_array_equal(a.waic.elpd_i, b.waic.elpd_i)
+        assert (a.difference, a.weight) == (b.difference, pytest.approx(b.weight, abs=1e-6))
+
+
+def test_fewer_than_a_hundred_stores_are_mentioned(tmp_path):
+    results, hierarchical, mixtures = fitted(tmp_path, segmented(30), ks=(2,))
+    comparison, _ = judged(results, hierarchical, *mixtures)
+    assert any("30 stores" in note for note in comparison.notes)
+
+
+def test_different_rules_for_sigma_are_mentioned(segments):
+    results, hierarchical, mixtures = segments
+    comparison, _ = judged(results, replace(hierarchical, sigma_rule="common"), mixtures[1])
+    assert any("sigma" in note for note in comparison.notes)
+    assert not any("sigma" in note for note in judged(results, hierarchical, mixtures[1])[0].notes)
+
+
+def test_totals_are_sums_over_stores(segments):
+    results, hierarchical, mixtures = segments
+    comparison, _ = judged(results, hierarchical, mixtures[1])
+    best = comparison.best
+    assert best.elpd == pytest.approx(total(best.loo.elpd_i))
+    assert best.difference == (0.0, 0.0)
+    assert sum(score.weight for score in comparison.scores) == pytest.approx(1.0)
