@@ -52,6 +52,8 @@ def show(
             soft_wrap=True,
         )
     console.print(_segment_table(by_k[best_k]))
+    if panel.traits is not None and best_k > 1:
+        console.print(_membership_table(by_k[best_k]))
 
 
 def _criteria_table(fits: Sequence[MixtureFit], best_k: int, limit: Bound | None) -> Table:
@@ -71,6 +73,20 @@ def _criteria_table(fits: Sequence[MixtureFit], best_k: int, limit: Bound | None
     table.add_row("relative entropy", *(f"{fit.criteria.relative_entropy:.2f}" for fit in fits))
     table.add_row("smallest segment", *(f"{fit.criteria.smallest_segment:.1%}" for fit in fits))
     table.add_row("starts at best", *(f"{fit.starts_at_best} of {fit.starts_tried}" for fit in fits))
+    return table
+
+
+def _membership_table(fit: MixtureFit) -> Table:
+    table = Table(title="Membership: log-odds against segment 1 (standard errors)", title_justify="left")
+    table.add_column("segment", justify="right")
+    for name in fit.trait_names:
+        table.add_column(name, justify="right")
+    gamma, errors = fit.parameters.gamma, fit.standard_errors
+    if gamma is not None:
+        for k in range(1, fit.k):
+            se = None if errors is None or errors.gamma is None else errors.gamma[k]
+            cells = [f"{g:.3f}" + ("" if se is None else f" ({se[j]:.3f})") for j, g in enumerate(gamma[k])]
+            table.add_row(str(k + 1), *cells)
     return table
 
 
