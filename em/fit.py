@@ -14,15 +14,14 @@ from em.errors import InputError
 from em.mixture import MixtureParameters, Model, SigmaRule, e_step
 from em.optimum import ENOUGH, Found, best_optimum
 from em.panel import Panel, statistics
+from em.scatter import against_fixed_sigma, sigma_floor
 from em.score import n_free
 from em.standard_errors import StandardErrors, standard_errors
-from em.starts import choose, spread
-from em.statistics import Floats, GaussianStatistics, pool, sums_of_squares
+from em.starts import choose
+from em.statistics import Floats, GaussianStatistics
 
 if TYPE_CHECKING:
     import xarray
-
-FLOOR = 0.01  # lower bound of an estimated sigma, as a share of the residual sd inside stores
 
 
 @dataclass(frozen=True)
@@ -125,11 +124,10 @@ def fit_mixture(
         names = ("intercept", "log_price", *(f"x{i}" for i in range(2, data.n_coefficients)))[: data.n_coefficients]
         traits, trait_names = None, ()
     _check(stats, k, sigma, starts, common, names)
-    within = spread(stats)
     model = Model(
         sigma,
         tuple(name in common for name in names) if common else (),
-        0.0 if sigma == "fixed" else _sigma_floor(stats, within),
+        0.0 if sigma == "fixed" else sigma_floor(stats),
         traits,
     )
     with threadpool_limits(1, user_api="blas"):
@@ -156,7 +154,7 @@ def fit_mixture(
         stores=stores,
         coefficients=names,
         trait_names=trait_names,
-        warnings=_warnings(found, best, starts, model, stats, within),
+        warnings=_warnings(found, best, starts, model, stats),
     )
 
 
@@ -174,27 +172,13 @@ def _check(
         raise InputError(f"no coefficient {unknown[0]!r} to hold common; the coefficients are {', '.join(names)}")
 
 
-def _sigma_floor(stats: GaussianStatistics, within: float) -> float:
-    """Lower bound of an estimated sigma, from the data: a hundredth of the residual sd inside stores."""
-    if within > 0.0:
-        return FLOOR * within
-    n, xtx, xty = pool(stats, np.ones((stats.n_stores, 1)))
-    pooled = np.linalg.lstsq(xtx[0], xty[0])[0]
-    squares = float(sums_of_squares(stats, pooled[None, :]).sum())
-    if squares <= 1e-20 * float(n[0]):
-        raise InputError("sales follow the model without any error, so sigma cannot be estimated; use sigma fixed")
-    return FLOOR * float(np.sqrt(squares / n[0]))
-
-
 def _in_falling_order(params: MixtureParameters) -> MixtureParameters:
     order = np.argsort(-params.weight, kind="stable")
     params = choose(params, order)
     return params if params.gamma is None else params._replace(gamma=params.gamma - params.gamma[:1])
 
 
-def _warnings(
-    found: Found, best: Optimum, starts: int, model: Model, stats: GaussianStatistics, within: float
-) -> tuple[str, ...]:
+def _warnings(found: Found, best: Optimum, starts: int, model: Model, stats: GaussianStatistics) -> tuple[str, ...]:
     """Why not to trust a fit; each reason a sentence."""
     reasons, k = [], best.parameters.n_segments
     if not best.converged:
@@ -205,9 +189,6 @@ def _warnings(
         reasons.append(f"K={k}: only {found.at_best} of {starts} starts reached the best optimum; use more --starts")
     if found.degenerate == starts:
         reasons.append(f"K={k}: in every start a segment emptied or its sigma fell to the lower bound")
-    if model.sigma == "fixed" and within > 0.0 and not 0.8 < within < 1.25:
-        reasons.append(
-            f"sigma is fixed at 1, but sales scatter by {within:.3g} about each store's own curve; "
-            "use --sigma common or --sigma segment"
-        )
+    if model.sigma == "fixed":
+        reasons += against_fixed_sigma(stats)
     return tuple(reasons)

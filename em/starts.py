@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from em.mixture import MixtureParameters, Model, e_step, m_step
+from em.scatter import scatter
 from em.statistics import Floats, GaussianStatistics, pool
 
 PRIOR_WEEKS = 2.0  # how many average weeks of the whole panel a store's own coefficients are shrunk by
@@ -30,13 +31,6 @@ def anchors(stats: GaussianStatistics) -> Floats:
     return pooled + np.linalg.solve(gram, own[..., None])[..., 0]
 
 
-def spread(stats: GaussianStatistics) -> float:
-    """Residual standard deviation inside stores, about each store's own coefficients; 0.0 when nothing is left over."""
-    rank = np.minimum(stats.n, np.linalg.matrix_rank(stats.xtx, hermitian=True))
-    left = float((stats.n - rank).sum())
-    return float(np.sqrt(stats.rss.sum() / left)) if left > 0 else 0.0
-
-
 def random_starts(
     rng: np.random.Generator, stats: GaussianStatistics, k: int, model: Model, starts: int, at: Floats
 ) -> MixtureParameters:
@@ -45,7 +39,7 @@ def random_starts(
     theta = at[chosen]
     for c in np.flatnonzero(model.common):
         theta[..., c] = theta[..., c].mean(-1, keepdims=True)
-    sigma = 1.0 if model.sigma == "fixed" else max(spread(stats), model.sigma_floor)
+    sigma = 1.0 if model.sigma == "fixed" else max(scatter(stats), model.sigma_floor)
     gamma = None if model.traits is None else np.zeros((starts, k, model.traits.shape[1]))
     return MixtureParameters(np.full((starts, k), 1.0 / k), theta, np.full((starts, k), sigma), gamma)
 

@@ -139,6 +139,7 @@ def sums_of_squares(stats: GaussianStatistics, theta: Floats, *, paired: bool = 
             inner += (2.0 * xtx[a, c]) * d[c]
         inner *= d_a
         total += inner
+    np.maximum(total, stats.rss, out=total)  # a singular X'X may round to a little below zero
     return np.swapaxes(total, -1, -2)
 
 

@@ -1,0 +1,1 @@
+"""Segments of stores, or a continuum of them, as a posterior."""

@@ -1,0 +1,42 @@
+"""Stores that share X'X share whatever is factorised from it; in a wide panel all of them do."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from em.likelihood import roots
+from em.statistics import Floats, GaussianStatistics, Ints
+
+
+def distinct_designs(stats: GaussianStatistics) -> tuple[Floats, Ints]:
+    """Each distinct X'X once, (design, coefficient, coefficient), and which of them is a store's, (store,)."""
+    distinct, index = np.unique(stats.xtx.reshape(stats.n_stores, -1), axis=0, return_inverse=True)
+    return distinct.reshape(-1, *stats.xtx.shape[1:]), index.reshape(-1)
+
+
+class StoresByDesign(NamedTuple):
+    """Statistics of the stores, those of equal X'X together, as the kernel takes them.
+
+    Attributes
+    ----------
+    first : (design + 1,) where the stores of each distinct X'X begin.
+    root : (design, coefficient, coefficient) R with R'R = X'X.
+    n : (store,) observed weeks, sorted by design as are the next two.
+    b : (store, coefficient) the store's own least-squares coefficients.
+    rss : (store,) residual sum of squares at b.
+    """
+
+    first: Ints
+    root: Floats
+    n: Floats
+    b: Floats
+    rss: Floats
+
+
+def by_design(stats: GaussianStatistics) -> StoresByDesign:
+    """Sort the stores by their X'X and take the root of each distinct one."""
+    distinct, design = distinct_designs(stats)
+    order = np.argsort(design, kind="stable")
+    first = np.concatenate(([0], np.cumsum(np.bincount(design))))
+    root = np.ascontiguousarray(roots(distinct))
+    return StoresByDesign(first.astype(np.int64), root, stats.n[order], stats.b[order], stats.rss[order])

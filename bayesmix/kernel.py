@@ -1,0 +1,196 @@
+"""The store likelihood and its gradient in one pass over the stores: loops that Numba compiles.
+
+With the notation of `em.likelihood`, a spread C_k of the stores of a segment (Omega_k = C_k C_k') and a root R of X'X
+(R'R = X'X), everything that needs a factorisation depends on the segment and on X'X alone:
+
+    M = sigma^2 I + (R C)(R C)',   A = R' M^-1 R,   B = R' M^-2 R,   log|M|,   tr M^-1.
+
+So it is done once for each distinct X'X; a store then costs one quadratic form d' A d with d = mu_k - b_i. For the
+gradient the stores of a design need only be summed, weighted by their membership: 1, n, rss, d and d d', since
+
+    d log N / d mu      = -A d
+    d log N / d sigma^2 = -1/2 [ (n - p) / sigma^2 + tr M^-1 - rss / sigma^4 - d' B d ]
+    d log N / d C       = -(A - A d d' A) C
+
+No store is looked at twice and the number of weeks does not enter.
+"""
+
+import numpy as np
+from numba.extending import register_jitable
+
+from em.likelihood import LOG_2PI
+
+kernel = register_jitable(error_model="numpy")
+
+
+def value_and_gradient(log_weight, mu, sigma, spread, first, root, n, b, rss):
+    """Total log-likelihood of all stores, and its gradient with respect to the first four arguments.
+
+    Parameters
+    ----------
+    log_weight, sigma : (segment,)
+    mu : (segment, coefficient)
+    spread : (segment, coefficient, coefficient) C with Omega = C C'; (0, coefficient, coefficient) where the stores
+        of a segment do not differ.
+    first, root, n, b, rss : see `designs.StoresByDesign`.
+
+    Returns
+    -------
+    The value, of shape (), and arrays of the shapes of log_weight, mu, sigma and spread.
+    """
+    K, p = mu.shape
+    A, B, outer = np.zeros((K, p, p)), np.zeros((K, p, p)), np.zeros((K, p, p))
+    constant, trace, sums, sum_d = np.zeros(K), np.zeros(K), np.zeros((K, 3)), np.zeros((K, p))
+    precision, level = np.zeros(K), np.zeros(K)  # 1 / sigma^2, and log sigma + 1/2 log 2 pi
+    for k in range(K):
+        precision[k] = 1.0 / (sigma[k] * sigma[k])
+        level[k] = np.log(sigma[k]) + 0.5 * LOG_2PI
+    joint, d, H, L = np.zeros(K), np.zeros((K, p)), np.zeros((p, p)), np.zeros((p, p))
+    to_weight, to_mu, to_sigma, to_spread = np.zeros(K), np.zeros((K, p)), np.zeros(K), np.zeros(spread.shape)
+    value = 0.0
+    for g in range(first.size - 1):
+        _factorise(root[g], sigma, spread, H, L, A, B, constant, trace)
+        for k in range(K):
+            constant[k] += log_weight[k]
+        value += _pass(
+            first[g], first[g + 1], n, b, rss, mu, precision, level, A, constant, joint, d, sums, sum_d, outer
+        )
+        _collect(sigma, spread, A, B, trace, sums, sum_d, outer, H, L, to_weight, to_mu, to_sigma, to_spread)
+    return np.asarray(value), to_weight, to_mu, to_sigma, to_spread
+
+
+@kernel
+def _factorise(R, sigma, spread, H, L, A, B, constant, trace):
+    """Fill A, B, tr M^-1 and constant = -1/2 log(|M| / sigma^2p) of every segment; H and L are scratch."""
+    K, p = A.shape[:2]
+    for k in range(K):
+        variance = sigma[k] * sigma[k]
+        constant[k], trace[k] = 0.0, 0.0
+        if spread.shape[0] == 0:  # M = sigma^2 I
+            _gram(R, 1.0 / variance, A[k])
+            _gram(R, 1.0 / (variance * variance), B[k])
+            trace[k] = p / variance
+            continue
+        for a in range(p):  # H = R C
+            for c in range(p):
+                H[a, c] = 0.0
+                for e in range(p):
+                    H[a, c] += R[a, e] * spread[k, e, c]
+        for a in range(p):  # L L' = sigma^2 I + H H'
+            for c in range(a + 1):
+                s = variance if a == c else 0.0
+                for e in range(p):
+                    s += H[a, e] * H[c, e]
+                for e in range(c):
+                    s -= L[a, e] * L[c, e]
+                L[a, c] = np.sqrt(s) if a == c else s / L[c, c]
+            constant[k] += 0.5 * np.log(variance) - np.log(L[a, a])
+        for c in range(p):  # the trace, from L^-1
+            for a in range(c, p):
+                s = 1.0 if a == c else 0.0
+                for e in range(c, a):
+                    s -= L[a, e] * H[e, c]
+                H[a, c] = s / L[a, a]
+                trace[k] += H[a, c] * H[a, c]
+        for c in range(p):  # H = L^-1 R, A = H'H
+            for a in range(p):
+                s = R[a, c]
+                for e in range(a):
+                    s -= L[a, e] * H[e, c]
+                H[a, c] = s / L[a, a]
+        _gram(H, 1.0, A[k])
+        for c in range(p):  # H = L'^-1 L^-1 R = M^-1 R, B = H'H
+            for a in range(p - 1, -1, -1):
+                s = H[a, c]
+                for e in range(a + 1, p):
+                    s -= L[e, a] * H[e, c]
+                H[a, c] = s / L[a, a]
+        _gram(H, 1.0, B[k])
+
+
+@kernel
+def _gram(H, scale, out):
+    """Fill out = scale H'H."""
+    p = H.shape[0]
+    for a in range(p):
+        for c in range(p):
+            s = 0.0
+            for e in range(p):
+                s += H[e, a] * H[e, c]
+            out[a, c] = scale * s
+
+
+@kernel
+def _pass(first, last, n, b, rss, mu, precision, level, A, constant, joint, d, sums, sum_d, outer):
+    """Log-likelihood of the stores first .. last - 1 of one design.
+
+    Filled in are their sums of 1, n and rss (`sums`), d and d d', weighted by membership; joint and d are scratch.
+    """
+    K, p = mu.shape
+    for k in range(K):
+        for a in range(3):
+            sums[k, a] = 0.0
+        for a in range(p):
+            sum_d[k, a] = 0.0
+            for c in range(p):
+                outer[k, a, c] = 0.0
+    value = 0.0
+    for i in range(first, last):
+        top = -np.inf
+        for k in range(K):
+            square = 0.0
+            for a in range(p):
+                d[k, a] = mu[k, a] - b[i, a]
+                inner = 0.5 * A[k, a, a] * d[k, a]
+                for c in range(a):
+                    inner += A[k, a, c] * d[k, c]
+                square += 2.0 * inner * d[k, a]
+            joint[k] = constant[k] - n[i] * level[k] - 0.5 * (rss[i] * precision[k] + square)
+            top = max(top, joint[k])
+        total = 0.0
+        for k in range(K):
+            joint[k] = np.exp(joint[k] - top)
+            total += joint[k]
+        value += top + np.log(total)
+        for k in range(K):
+            membership = joint[k] / total
+            sums[k, 0] += membership
+            sums[k, 1] += membership * n[i]
+            sums[k, 2] += membership * rss[i]
+            for a in range(p):
+                weighted = membership * d[k, a]
+                sum_d[k, a] += weighted
+                for c in range(p):
+                    outer[k, a, c] += weighted * d[k, c]
+    return value
+
+
+@kernel
+def _collect(sigma, spread, A, B, trace, sums, sum_d, outer, H, L, to_weight, to_mu, to_sigma, to_spread):
+    """Add what the stores of one design contribute to the gradient; H and L are scratch."""
+    K, p = A.shape[:2]
+    for k in range(K):
+        precision = 1.0 / (sigma[k] * sigma[k])
+        share = sums[k, 0]
+        to_variance = (sums[k, 1] - p * share - sums[k, 2] * precision) * precision + share * trace[k]
+        for a in range(p):
+            for c in range(p):
+                to_variance -= B[k, a, c] * outer[k, a, c]
+                to_mu[k, a] -= A[k, a, c] * sum_d[k, c]
+        to_weight[k] += share
+        to_sigma[k] -= to_variance * sigma[k]
+        if spread.shape[0] > 0:
+            for a in range(p):  # H = outer A
+                for c in range(p):
+                    H[a, c] = 0.0
+                    for e in range(p):
+                        H[a, c] += outer[k, a, e] * A[k, e, c]
+            for a in range(p):  # L = share A - A outer A, the symmetric -2 d log N / d Omega
+                for c in range(p):
+                    L[a, c] = share * A[k, a, c]
+                    for e in range(p):
+                        L[a, c] -= A[k, a, e] * H[e, c]
+            for a in range(p):
+                for c in range(p):
+                    for e in range(p):
+                        to_spread[k, a, c] -= L[a, e] * spread[k, e, c]

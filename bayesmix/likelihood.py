@@ -1,0 +1,89 @@
+"""The total log-likelihood of all stores as one PyTensor operation, whose gradient comes from the same pass.
+
+The stores' statistics are inputs, not constants: nothing compiles again for another panel. It is the twin of
+`em.likelihood`, which tests hold it to.
+"""
+
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from pytensor.gradient import disconnected_type
+from pytensor.graph.basic import Apply
+from pytensor.graph.op import Op
+from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_cache_key
+
+from bayesmix import kernel
+from bayesmix.designs import by_design
+from em.statistics import GaussianStatistics
+
+Symbolic = Any  # a PyTensor variable, whose operators carry no types
+CACHE_KEY = sha256(Path(kernel.__file__).read_bytes()).hexdigest()
+PARAMETERS = 4  # log_weight, mu, sigma, spread; the other inputs are data
+
+
+class StoreLogLikelihood(Op):
+    """Total log-likelihood and its gradient; inputs and outputs are those of `kernel.value_and_gradient`."""
+
+    __props__ = ()
+
+    def make_node(self, *inputs: Any) -> Apply:
+        """The operation applied to symbolic parameters and data."""
+        variables = [pt.as_tensor_variable(x) for x in inputs]
+        shapes = [x.type.clone(shape=(None,) * x.type.ndim)() for x in variables[:PARAMETERS]]
+        return Apply(self, variables, [pt.dscalar(), *shapes])
+
+    def perform(self, node: Apply, inputs: Sequence[object], output_storage: list[list[object]]) -> None:
+        """The kernel in plain Python."""
+        for storage, result in zip(output_storage, kernel.value_and_gradient(*inputs), strict=True):
+            storage[0] = result
+
+    def infer_shape(self, node: Apply, shapes: list) -> list:
+        """A number, and arrays shaped like the parameters."""
+        return [(), *shapes[:PARAMETERS]]
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        """Only the value can be differentiated, and only with respect to the parameters."""
+        value_only = [True] + [False] * PARAMETERS
+        nothing = [False] * (1 + PARAMETERS)
+        return [value_only] * PARAMETERS + [nothing] * (len(node.inputs) - PARAMETERS)
+
+    def pullback(
+        self, inputs: Sequence[Symbolic], outputs: Sequence[Symbolic], cotangents: Sequence[Symbolic]
+    ) -> list[Symbolic]:
+        """The gradient is already among the outputs."""
+        data = [disconnected_type() for _ in inputs[PARAMETERS:]]
+        return [cotangents[0] * gradient for gradient in outputs[1:]] + data
+
+
+@register_funcify_and_cache_key(StoreLogLikelihood)
+def _compile(op: StoreLogLikelihood, node: Apply | None = None, **_: object) -> tuple[Callable, str]:
+    return numba_njit(kernel.value_and_gradient, error_model="numpy"), CACHE_KEY
+
+
+def store_data(stats: GaussianStatistics) -> list[Symbolic]:
+    """The stores' statistics as data of the model at hand, in the order in which the kernel takes them."""
+    return [pm.Data(f"stores_{name}", value) for name, value in by_design(stats)._asdict().items()]
+
+
+def total_loglik(
+    data: list[Symbolic], log_weight: Symbolic, mu: Symbolic, sigma: Symbolic, spread: Symbolic | None = None
+) -> Symbolic:
+    """Total log-likelihood of all stores, a symbolic number.
+
+    Parameters
+    ----------
+    data : from `store_data`.
+    log_weight, sigma : (segment,)
+    mu : (segment, coefficient)
+    spread : (segment, coefficient, coefficient) a factor C of the covariance C C' of store coefficients inside a
+        segment; None where they do not vary.
+    """
+    if spread is None:
+        spread = pm.Data("no_spread", np.zeros((0, 0, 0)))
+    outputs: Any = StoreLogLikelihood()(log_weight, mu, sigma, spread, *data)
+    return outputs[0]

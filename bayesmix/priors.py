@@ -1,0 +1,87 @@
+"""Weakly informative priors, stated in the user's units: log sales and elasticities."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from em.statistics import Floats, GaussianStatistics
+
+
+@dataclass(frozen=True)
+class Priors:
+    """What is believed before the data are seen.
+
+    Attributes
+    ----------
+    coefficients : names of the coefficients.
+    mean, sd : of the normal prior of each coefficient of a segment (of mu, the average store, in the hierarchical
+        model): log sales at price one for the intercept, the elasticity for log_price.
+    concentration : of the symmetric Dirichlet prior of the segments' weights; 1 is uniform on the simplex.
+    sigma_median, sigma_log_sd : of the log-normal prior of an estimated sigma, in log sales. It vanishes at zero, so
+        that a segment of one store with few weeks cannot pull its sigma there.
+    spread : scale of the half-normal prior of the standard deviation of store coefficients around mu.
+    lkj : shape of the prior of their correlation matrix (Lewandowski, Kurowicka & Joe 2009); 1 is uniform.
+    """
+
+    coefficients: tuple[str, ...]
+    mean: tuple[float, ...]
+    sd: tuple[float, ...]
+    concentration: float = 1.0
+    sigma_median: float = 1.0
+    sigma_log_sd: float = 1.0
+    spread: float = 1.0
+    lkj: float = 2.0
+
+
+def default_priors(stats: GaussianStatistics, coefficients: tuple[str, ...]) -> Priors:
+    """The priors of a panel: N(mean log sales, 3), N(-1, 1.5) for log_price, N(0, 2.5) for any other covariate.
+
+    Without an intercept nothing is centred on the data.
+    """
+    mean = {"log_price": -1.0}
+    if "intercept" in coefficients:
+        mean["intercept"] = mean_response(stats, coefficients.index("intercept"))
+    sd = {"intercept": 3.0, "log_price": 1.5}
+    return Priors(
+        coefficients,
+        tuple(mean.get(name, 0.0) for name in coefficients),
+        tuple(sd.get(name, 2.5) for name in coefficients),
+    )
+
+
+def mean_response(stats: GaussianStatistics, intercept: int) -> float:
+    """Mean of the response over all rows: the intercept's column of X'y is its sum."""
+    return float(np.einsum("sp,sp->", stats.xtx[:, intercept], stats.b) / stats.n.sum())
+
+
+def statements(priors: Priors, model: str, sigma: str) -> dict[str, str]:
+    """The priors of a model as one line for each of its quantities."""
+    quantity = "mu" if model == "hierarchical" else "theta"
+    lines = {
+        f"{quantity}[{name}]": f"normal({mean:.4g}, {sd:.4g})"
+        for name, mean, sd in zip(priors.coefficients, priors.mean, priors.sd, strict=True)
+    }
+    if model == "hierarchical":
+        lines["sd of store coefficients"] = f"half-normal({priors.spread:.4g})"
+        lines["correlation of store coefficients"] = f"LKJ({priors.lkj:.4g})"
+    else:
+        lines["weight"] = f"Dirichlet({priors.concentration:.4g})"
+    lines["sigma"] = (
+        "fixed at 1" if sigma == "fixed" else f"log-normal(median {priors.sigma_median:.4g}, {priors.sigma_log_sd:.4g})"
+    )
+    return lines
+
+
+def partial_correlation_shapes(p: int, lkj: float) -> Floats:
+    """Shape a of the symmetric Beta(a, a) prior on (-1, 1) of each canonical partial correlation of an LKJ matrix.
+
+    Independent partial correlations of row i and column j < i (row by row), the first j columns given, have
+    a = lkj + (p - 2 - j) / 2 (Lewandowski, Kurowicka & Joe 2009, section 2.4); (p (p - 1) / 2,).
+    """
+    column = np.tril_indices(p, -1)[1]
+    return lkj + (p - 2 - column) / 2.0
+
+
+def as_record(priors: Priors, model: str, sigma: str) -> dict[str, object]:
+    """What the file keeps: the numbers, and the lines that a reader is shown."""
+    return {"numbers": asdict(priors), "statements": statements(priors, model, sigma)}

@@ -1,0 +1,49 @@
+"""Where a mixture's chains start: at EM's solution, read from results.json or found now."""
+
+from pathlib import Path
+
+import numpy as np
+
+from em.errors import InputError
+from em.fit import fit_mixture
+from em.mixture import MixtureParameters, SigmaRule
+from em.panel import Panel
+from em.results import read_results
+
+
+def em_solution(panel: Panel, k: int, sigma: SigmaRule, seed: int, file: Path | None = None) -> MixtureParameters:
+    """The maximum-likelihood solution with k segments, in falling order of weight.
+
+    Parameters
+    ----------
+    file : a results.json to take it from; None runs EM.
+
+    Raises
+    ------
+    InputError
+        When the file is none, is about other data or another sigma, or has no solution with k segments.
+    """
+    if file is None:
+        return fit_mixture(panel, k, sigma=sigma, seed=seed).parameters
+    results = read_results(file)
+    data, expected = results["data"], {"sha256": panel.sha256, "coefficients": list(panel.coefficients)}
+    if data.get("sha256") != expected["sha256"]:
+        raise InputError(f"{file}: is about {data.get('file')}, another file than {panel.file} (its sha256 differs)")
+    if data.get("coefficients") != expected["coefficients"]:
+        raise InputError(
+            f"{file}: its coefficients are {', '.join(map(str, data.get('coefficients') or []))}; "
+            f"expected {', '.join(panel.coefficients)}"
+        )
+    if results["settings"].get("sigma") != sigma:
+        raise InputError(f"{file}: was estimated with --sigma {results['settings'].get('sigma')}; expected {sigma}")
+    found = {fit["k"]: fit for fit in results["fits"]}
+    if k not in found:
+        raise InputError(f"{file}: has no K = {k}, only {', '.join(map(str, sorted(found)))}; run em.estimate --k {k}")
+    fit = found[k]
+    if "gamma" in fit:
+        raise InputError(f"{file}: its membership depends on covariates, which the Bayesian mixture has not yet")
+    params = MixtureParameters(*(np.asarray(fit[name], dtype=float) for name in ("pi", "theta", "sigma")))
+    shapes = tuple(value.shape for value in params[:3])
+    if shapes != ((k,), (k, len(panel.coefficients)), (k,)) or not all(np.isfinite(v).all() for v in params[:3]):
+        raise InputError(f"{file}: the solution with K = {k} is damaged; run em.estimate again")
+    return params

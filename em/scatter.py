@@ -1,0 +1,46 @@
+"""Scatter of weeks about each store's own curve: what bounds an estimated sigma, and judges a fixed one."""
+
+import numpy as np
+
+from em.errors import InputError
+from em.statistics import GaussianStatistics, pool, sums_of_squares
+
+FLOOR = 0.01  # lower bound of an estimated sigma, as a share of the scatter inside stores
+CLOSE = (0.8, 1.25)  # scatter inside stores that a sigma fixed at 1 can stand for
+
+
+def scatter(stats: GaussianStatistics) -> float:
+    """Residual standard deviation inside stores, about each store's own coefficients; 0.0 when nothing is left over."""
+    rank = np.minimum(stats.n, np.linalg.matrix_rank(stats.xtx, hermitian=True))
+    left = float((stats.n - rank).sum())
+    return float(np.sqrt(stats.rss.sum() / left)) if left > 0 else 0.0
+
+
+def sigma_floor(stats: GaussianStatistics) -> float:
+    """Lower bound of an estimated sigma, from the data: a hundredth of the scatter inside stores.
+
+    Where stores leave no scatter of their own (a week each), that about the pooled curve takes its place.
+
+    Raises
+    ------
+    InputError
+        When sales follow one curve without any error.
+    """
+    within = scatter(stats)
+    n, xtx, xty = pool(stats, np.ones((stats.n_stores, 1)))
+    pooled = np.linalg.lstsq(xtx[0], xty[0])[0]
+    about_pooled = float(np.sqrt(sums_of_squares(stats, pooled[None, :]).sum() / n[0]))
+    if about_pooled <= 1e-10:
+        raise InputError("sales follow the model without any error, so sigma cannot be estimated; use sigma fixed")
+    return FLOOR * (within if within > 1e-6 * about_pooled else about_pooled)
+
+
+def against_fixed_sigma(stats: GaussianStatistics) -> list[str]:
+    """Why sigma = 1 is wrong for these stores; empty when it is not."""
+    within = scatter(stats)
+    if within == 0.0 or CLOSE[0] < within < CLOSE[1]:
+        return []
+    return [
+        f"sigma is fixed at 1, but sales scatter by {within:.3g} about each store's own curve; "
+        "use --sigma common or --sigma segment"
+    ]

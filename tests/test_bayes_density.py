@@ -1,0 +1,104 @@
+"""What the sampler is given against PyMC's own log-density, and what is compiled again."""
+
+import ctypes
+
+import numpy as np
+import oracles
+import pytest
+from pytensor.compile.mode import Mode
+
+from bayesmix.density import compile_density, constrain
+from bayesmix.hierarchical import QUANTITIES as CONTINUUM
+from bayesmix.hierarchical import hierarchical_model, hierarchical_start
+from bayesmix.mixture import QUANTITIES as SEGMENTS
+from bayesmix.mixture import mixture_model, mixture_start
+from bayesmix.priors import default_priors
+from em.mixture import MixtureParameters
+from em.statistics import build
+
+NAMES = ("intercept", "log_price", "display")
+PLAIN = Mode(linker="py", optimizer="fast_compile")
+
+
+def statistics(seed=0, stores=8, p=2):
+    rows = oracles.draw_rows(np.random.default_rng(seed), stores, 2, p=p)
+    return build(rows.store, rows.x, rows.y, stores)
+
+
+def case(kind, sigma="fixed", p=2, seed=0):
+    """A model and a start; `kind` is a number of segments, or 0 for the hierarchical model."""
+    stats = statistics(seed, 8 + seed, p)
+    priors = default_priors(stats, NAMES[:p])
+    if kind == 0:
+        return hierarchical_model(stats, priors, sigma), hierarchical_start(stats, sigma)
+    rng = np.random.default_rng(seed)
+    sd = np.full(kind, 1.0 if sigma == "fixed" else 0.8)
+    start = MixtureParameters(rng.dirichlet(5.0 * np.ones(kind)), stats.b[:kind] + 0.1, sd)
+    return mixture_model(stats, kind, priors, sigma), mixture_start(start, sigma)
+
+
+def evaluate(density, q):
+    """Call the C function as a sampler does."""
+    slope, value = np.empty_like(q), np.empty(1)
+    call = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, *4 * [ctypes.c_void_p])(density.function.address)
+    code = call(q.size, q.ctypes.data, slope.ctypes.data, value.ctypes.data, density.table.ctypes.data)
+    return code, value[0], slope
+
+
+@pytest.mark.parametrize(
+    ("kind", "sigma", "p"),
+    [(1, "fixed", 2), (2, "segment", 3), (3, "common", 2), (0, "fixed", 2), (0, "common", 3), (0, "fixed", 1)],
+)
+def test_it_is_the_density_that_pymc_states(kind, sigma, p):
+    model, start = case(kind, sigma, p)
+    density = compile_density(model, start)
+    logp, dlogp = model.compile_logp(mode=PLAIN), model.compile_dlogp(vars=list(model.free_RVs), mode=PLAIN)
+    rng = np.random.default_rng(1)
+    for _ in range(3):
+        q = density.start + 0.3 * rng.standard_normal(density.start.size)
+        cuts = np.cumsum([int(np.prod(shape)) for shape in density.shapes.values()])[:-1]
+        point = {
+            name: piece.reshape(shape)
+            for (name, shape), piece in zip(density.shapes.items(), np.split(q, cuts), strict=True)
+        }
+        code, value, slope = evaluate(density, q)
+        assert code == 0
+        assert value == pytest.approx(float(logp(point)), rel=1e-10)
+        np.testing.assert_allclose(slope, dlogp(point), rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize(("kind", "sigma"), [(3, "segment"), (3, "common"), (0, "common")])
+def test_quantities_at_the_start_are_the_start(kind, sigma):
+    model, start = case(kind, sigma)
+    density = compile_density(model, start)
+    found = constrain(model, density, np.tile(density.start, (4, 1)), list(SEGMENTS if kind else CONTINUUM))
+    if kind:
+        np.testing.assert_allclose(found["weight"], np.tile(start["weight"], (4, 1)), rtol=1e-10)
+        np.testing.assert_allclose(found["theta"][3], start["theta"], rtol=1e-12)
+    else:
+        sd = np.sqrt(np.diagonal(found["omega"][0]))
+        np.testing.assert_allclose(sd, start["scale"], rtol=1e-10)
+        assert found["omega"][0, 0, 1] / sd.prod() == pytest.approx(2.0 * start["partial"][0] - 1.0, rel=1e-10)
+    expected = np.broadcast_to(np.exp(start["log_sigma"]), found["sigma"][2].shape)
+    np.testing.assert_allclose(found["sigma"][2], expected, rtol=1e-10)
+
+
+def test_a_fixed_sigma_is_one_in_every_draw():
+    model, start = case(2)
+    density = compile_density(model, start)
+    assert density.shapes["log_sigma"] == (0,)
+    np.testing.assert_array_equal(constrain(model, density, np.zeros((5, density.start.size)), ["sigma"])["sigma"], 1.0)
+
+
+def test_nothing_compiles_again_for_another_panel_rule_or_number_of_segments():
+    compile_density(*case(2))
+    for kind, sigma, p, seed in [(3, "fixed", 2, 1), (1, "segment", 2, 2), (4, "common", 3, 3)]:
+        assert compile_density(*case(kind, sigma, p, seed)).function.cache_hits == 1
+
+
+def test_a_place_without_density_is_told_to_the_sampler():
+    model, start = case(2, "common")
+    density = compile_density(model, start)
+    q = density.start.copy()
+    q[-1] = -1e4  # log sigma
+    assert evaluate(density, q)[0] > 0

@@ -1,0 +1,115 @@
+"""The kernel and its operation against the NumPy twin, finite differences and the rows themselves."""
+
+import numpy as np
+import oracles
+import pymc as pm
+import pytensor.tensor as pt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numba import njit
+from pytensor.compile.maker import function
+from pytensor.compile.mode import Mode
+
+from bayesmix.designs import by_design
+from bayesmix.kernel import value_and_gradient
+from bayesmix.likelihood import store_data, total_loglik
+from em.likelihood import component_loglik, store_loglik
+from em.statistics import GaussianStatistics, build, concatenate
+
+compiled = njit(value_and_gradient, error_model="numpy")
+
+
+def problem(seed, spread, own_prices=True):
+    """Statistics with stores of one week and of one price among them, and parameters (segment, ...)."""
+    rng = np.random.default_rng(seed)
+    p, k = int(rng.integers(1, 5)), int(rng.integers(1, 5))
+    rows = oracles.draw_rows(rng, 6, k, p=p, weeks=(1, 9), own_prices=own_prices)
+    constant = rows.store == 2
+    rows.x[constant] = rows.x[np.flatnonzero(constant)[0]]  # a store whose X'X is singular
+    stats = build(rows.store, rows.x, rows.y, rows.n_stores)
+    factor = rng.normal(size=(k, p, p)) if spread else np.zeros((0, p, p))
+    mu = stats.b.mean(0) + rng.normal(size=(k, p))
+    return stats, [np.log(rng.dirichlet(np.ones(k))), mu, rng.uniform(0.3, 2.0, k), factor]
+
+
+def twin(stats, log_weight, mu, sigma, factor):
+    omega = factor @ np.swapaxes(factor, 1, 2) if len(factor) else None
+    return store_loglik(log_weight, component_loglik(stats, mu, sigma, omega)).sum()
+
+
+@given(st.integers(0, 10**6), st.booleans(), st.booleans())
+def test_value_is_that_of_the_numpy_twin(seed, spread, own_prices):
+    stats, parameters = problem(seed, spread, own_prices)
+    value = compiled(*parameters, *by_design(stats))[0]
+    assert value == pytest.approx(twin(stats, *parameters), rel=1e-9, abs=1e-9)
+
+
+@given(st.integers(0, 10**6), st.booleans())
+def test_gradient_is_that_of_finite_differences(seed, spread):
+    stats, parameters = problem(seed, spread)
+    gradients = compiled(*parameters, *by_design(stats))[1:]
+    for j, gradient in enumerate(gradients):
+
+        def along(flat, j=j):
+            moved = [*parameters[:j], flat.reshape(parameters[j].shape), *parameters[j + 1 :]]
+            return twin(stats, *moved)
+
+        if parameters[j].size:
+            slope = oracles.slope(along, parameters[j].ravel(), step=1e-5)
+            scale = 1.0 + np.abs(slope).max()
+            np.testing.assert_allclose(gradient.ravel() / scale, slope / scale, atol=1e-6)
+
+
+def test_value_is_that_of_the_full_covariance_of_the_weeks():
+    rng = np.random.default_rng(5)
+    rows = oracles.draw_rows(rng, 5, 2, p=3)
+    factor = rng.normal(size=(2, 3, 3))
+    mu, sigma, weight = rng.normal(size=(2, 3)), np.array([0.7, 1.4]), np.array([0.3, 0.7])
+    stats = build(rows.store, rows.x, rows.y, 5)
+    density = oracles.log_density_by_covariance(rows, mu, sigma, factor @ np.swapaxes(factor, 1, 2))
+    value = compiled(np.log(weight), mu, sigma, factor, *by_design(stats))[0]
+    assert value == pytest.approx(oracles.mix(weight, density).sum(), rel=1e-10)
+
+
+def test_a_spread_of_zero_is_no_spread():
+    stats, (log_weight, mu, sigma, _) = problem(3, False)
+    k, p = mu.shape
+    without = compiled(log_weight, mu, sigma, np.zeros((0, p, p)), *by_design(stats))
+    zero = compiled(log_weight, mu, sigma, np.zeros((k, p, p)), *by_design(stats))
+    for one, other in zip(without[:4], zero[:4], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-10)
+
+
+def test_stores_of_one_design_are_factorised_once_in_any_order():
+    rows = oracles.draw_rows(np.random.default_rng(0), 7, 2, own_prices=False)
+    common = build(rows.store, rows.x, rows.y, 7)
+    own = problem(1, False)[0]
+    if own.n_coefficients != 2:
+        rows = oracles.draw_rows(np.random.default_rng(1), 6, 2)
+        own = build(rows.store, rows.x, rows.y, 6)
+    both = concatenate([own, common])
+    shuffled = GaussianStatistics(*(field[np.random.default_rng(2).permutation(len(both.n))] for field in both))
+    assert len(by_design(common).root) == 1
+    assert len(by_design(shuffled).root) == own.n_stores + 1
+    parameters = [np.log([0.4, 0.6]), np.array([[10.0, -1.0], [9.0, -2.0]]), np.ones(2), np.ones((2, 2, 2))]
+    parts = compiled(*parameters, *by_design(own))[0] + compiled(*parameters, *by_design(common))[0]
+    assert compiled(*parameters, *by_design(shuffled))[0] == pytest.approx(parts, rel=1e-12)
+
+
+def test_a_sigma_that_overflows_is_not_an_error_but_no_number():
+    stats, (log_weight, mu, sigma, factor) = problem(4, True)
+    assert not np.isfinite(compiled(log_weight, mu, 0.0 * sigma, factor, *by_design(stats))[0])
+
+
+@pytest.mark.parametrize("mode", [Mode(linker="py", optimizer="fast_compile"), "NUMBA"], ids=["python", "numba"])
+def test_the_operation_hands_on_value_and_gradient(mode):
+    stats, parameters = problem(8, True)
+    expected = compiled(*parameters, *by_design(stats))
+    symbols = [pt.tensor(dtype="float64", shape=(None,) * value.ndim) for value in parameters]
+    with pm.Model():
+        total = total_loglik(store_data(stats), *symbols)
+    outputs = function(symbols, [total, *pt.grad(2.0 * total, symbols)], mode=mode)(*parameters)
+    assert float(outputs[0]) == pytest.approx(float(expected[0]), rel=1e-12)
+    for gradient, kernel in zip(outputs[1:], expected[1:], strict=True):
+        np.testing.assert_allclose(gradient, 2.0 * kernel, rtol=1e-10, atol=1e-10)

@@ -1,0 +1,157 @@
+"""Posteriors from a panel: against a closed form, repeatable, and what an interruption leaves."""
+
+import dataclasses
+
+import numpy as np
+import oracles
+import pytest
+
+import bayesmix.mixture
+import bayesmix.sample
+from bayesmix.hierarchical import hierarchical_model, hierarchical_start
+from bayesmix.mixture import mixture_start
+from bayesmix.priors import default_priors
+from bayesmix.run import fit_hierarchical, fit_mixture
+from bayesmix.sample import Settings
+from em.errors import InputError
+from em.fit import fit_mixture as maximise
+from em.likelihood import component_loglik
+from em.panel import Panel, statistics
+from em.statistics import build
+
+SHORT = Settings(draws=300, tune=300, chains=4, seed=3)
+
+
+def panel(seed=0, stores=30, k=2):
+    rows = oracles.draw_rows(np.random.default_rng(seed), stores, k, weeks=(8, 14), spread=1.5)
+    return as_panel(rows.store, rows.x, rows.y, stores)
+
+
+def as_panel(store, x, y, n_stores):
+    names = tuple(f"store {i + 1}" for i in range(n_stores))
+    return Panel(names, ("1",), ("intercept", "log_price"), store, 0 * store, x, y, "panel.csv", "0" * 64)
+
+
+@pytest.fixture(scope="module")
+def two_segments():
+    data = panel()
+    solution = maximise(data, 2, starts=10).parameters
+    return data, solution, fit_mixture(data, solution, settings=SHORT)
+
+
+def test_one_segment_with_sigma_fixed_is_the_conjugate_posterior():
+    data = panel(1, k=1)
+    stats = statistics(data)
+    posterior = fit_mixture(data, maximise(data, 1).parameters, settings=Settings(draws=1000, tune=500))
+    mean, sd = np.array(posterior.priors.mean), np.array(posterior.priors.sd)
+    precision = np.diag(sd**-2.0) + stats.xtx.sum(0)
+    covariance = np.linalg.inv(precision)
+    center = covariance @ (mean / sd**2 + np.einsum("spq,sq->p", stats.xtx, stats.b))
+    theta = posterior.quantities["theta"][:, :, 0].reshape(-1, 2)
+    error = np.sqrt(np.diagonal(covariance)) / np.sqrt(1000)
+    assert np.all(np.abs(theta.mean(0) - center) < 4.0 * error)
+    np.testing.assert_allclose(np.cov(theta.T), covariance, rtol=0.12)
+    np.testing.assert_array_equal(posterior.quantities["weight"], 1.0)
+    assert posterior.reasons == ()
+
+
+def test_segments_keep_the_numbers_of_em_and_lie_about_its_estimates(two_segments):
+    _, solution, posterior = two_segments
+    theta = posterior.quantities["theta"]
+    distance = np.abs(theta.mean((0, 1)) - solution.theta) / theta.std((0, 1))
+    assert distance.max() < 1.0
+    assert posterior.stores.membership.shape == (30, 2)
+    assert (posterior.name, posterior.k) == ("mixture K=2", 2)
+
+
+def test_chains_whose_labels_are_exchanged_come_back_to_the_numbering_of_em(two_segments, monkeypatch):
+    data, solution, posterior = two_segments
+
+    def exchanged(start, sigma):
+        return {name: value[::-1] for name, value in mixture_start(start, sigma).items()}
+
+    monkeypatch.setattr(bayesmix.mixture, "mixture_start", exchanged)
+    again = fit_mixture(data, solution, settings=SHORT)
+    assert (posterior.switched, again.switched) == (0.0, 1.0)
+    for name, values in posterior.quantities.items():
+        np.testing.assert_allclose(again.quantities[name].mean((0, 1)), values.mean((0, 1)), atol=0.1)
+    np.testing.assert_allclose(again.stores.membership, posterior.stores.membership, atol=0.05)
+
+
+def test_the_same_seed_gives_the_same_draws_and_another_does_not(two_segments):
+    data, solution, posterior = two_segments
+    again = fit_mixture(data, solution, settings=SHORT)
+    other = fit_mixture(data, solution, settings=dataclasses.replace(SHORT, seed=4))
+    np.testing.assert_array_equal(again.quantities["theta"], posterior.quantities["theta"])
+    assert not np.array_equal(other.quantities["theta"], posterior.quantities["theta"])
+
+
+def test_chains_start_apart():
+    data = panel()
+    priors = default_priors(statistics(data), data.coefficients)
+    model, start = hierarchical_model(statistics(data), priors), hierarchical_start(statistics(data), "fixed")
+    at = bayesmix.sample._for_nutpie(bayesmix.sample.compile_density(model, start)).initial_point_func
+    np.testing.assert_array_equal(at(1), at(1))
+    assert not np.allclose(at(1), at(2), atol=1e-3)
+
+
+def test_the_hierarchical_model_finds_what_was_drawn():
+    rng = np.random.default_rng(2)
+    mu, omega = np.array([10.0, -1.5]), np.array([[0.30, -0.12], [-0.12, 0.20]])
+    store = np.repeat(np.arange(80), 25)
+    x = np.column_stack([np.ones(store.size), rng.uniform(0.2, 2.0, store.size)])
+    theta = rng.multivariate_normal(mu, omega, 80)
+    y = np.einsum("rp,rp->r", x, theta[store]) + 0.5 * rng.standard_normal(store.size)
+    data = as_panel(store, x, y, 80)
+    posterior = fit_hierarchical(data, sigma="common", settings=Settings(draws=500, tune=500))
+    q = posterior.quantities
+    for value, truth in ((q["mu"], mu), (q["omega"], omega), (q["sigma"], 0.5)):
+        assert np.all(np.abs(value.mean((0, 1)) - truth) < 3.5 * value.std((0, 1)))
+    assert q["sigma"].shape == (4, 500)
+    assert posterior.reasons == ()
+    own = np.abs(statistics(data).b - theta).mean()
+    assert np.abs(posterior.stores.coefficients - theta).mean() < own
+
+
+@pytest.mark.parametrize("sigma", ["fixed", "common"])
+def test_the_hierarchical_start_is_where_its_likelihood_is_highest(sigma):
+    rows = oracles.draw_rows(np.random.default_rng(5), 60, 1, weeks=(5, 20), sigma=0.7)
+    rng = np.random.default_rng(6)
+    shift = rng.multivariate_normal(np.zeros(2), [[0.4, -0.1], [-0.1, 0.2]], 60)
+    y = rows.y + np.einsum("rp,rp->r", rows.x, shift[rows.store])
+    stats = build(rows.store, rows.x, y, 60)
+
+    def loglik(start):
+        correlation = 2.0 * start["partial"][0] - 1.0
+        a, b = start["scale"]
+        omega = np.array([[[a * a, correlation * a * b], [correlation * a * b, b * b]]])
+        sd = np.exp(start["log_sigma"]) if start["log_sigma"].size else np.ones(1)
+        return component_loglik(stats, start["mu"][None], sd, omega).sum()
+
+    start = hierarchical_start(stats, sigma, steps=300)
+    assert hierarchical_start(stats, sigma)["mu"] == pytest.approx(start["mu"], abs=0.05)
+    for name, value in start.items():
+        for factor in (0.98, 1.02):
+            if value.size:
+                assert loglik(start | {name: value * factor}) < loglik(start)
+
+
+def test_a_start_exists_where_no_store_has_a_regression_of_its_own():
+    rng = np.random.default_rng(0)
+    stats = build(np.arange(5), np.column_stack([np.ones(5), rng.uniform(0.2, 2.0, 5)]), rng.normal(10.0, 1.0, 5), 5)
+    for value in hierarchical_start(stats, "common").values():
+        assert np.isfinite(value).all()
+
+
+def test_a_chain_that_came_back_short_is_an_interruption(monkeypatch, two_segments):
+    data, solution, _ = two_segments
+    whole = bayesmix.sample._run
+    monkeypatch.setattr(bayesmix.sample, "_run", lambda *args: whole(*args).isel(draw=slice(0, 100)))
+    with pytest.raises(KeyboardInterrupt):
+        fit_mixture(data, solution, settings=SHORT)
+
+
+def test_settings_without_draws_are_refused():
+    data = panel()
+    with pytest.raises(InputError, match="draws is 0"):
+        fit_hierarchical(data, settings=Settings(draws=0))
