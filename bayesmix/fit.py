@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from em.arguments import add_panel_arguments, panel_from
-from em.command import Parser, check_writable, distrust, run
+from em.command import SAMPLE, Parser, check_writable, distrust, run
 from em.errors import InputError
 
 EXAMPLE = """examples:
@@ -63,7 +63,7 @@ def command(argv: list[str]) -> int:
     args = parser().parse_args(argv)
     _check(args)
     out = args.out or Path("hierarchical.nc" if args.model == "hierarchical" else f"mixture-{args.k}.nc")
-    check_writable(out)
+    check_writable(out, inputs=[args.data or SAMPLE, args.start])
     panel = panel_from(args)
     n_stores = len(panel.stores)
     if args.model == "mixture" and args.k > n_stores:

@@ -42,11 +42,7 @@ def command(argv: list[str]) -> int:
     out, numbers = args.out, args.out.with_suffix(".json")
     if numbers == out:
         raise InputError(f"{out}: the page cannot end in .json, for the numbers are written there; expected FILE.html")
-    inputs = {Path(name).resolve() for name in (args.results, *args.fits)}
-    for path in (out, numbers):
-        check_writable(path)
-        if path.resolve() in inputs:
-            raise InputError(f"{path}: would be written over an input; expected another --out")
+    check_writable(out, numbers, inputs=[args.results, *args.fits])
     console = Console()
     if not console.is_terminal:
         console = Console(width=max(console.width, 110))

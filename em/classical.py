@@ -5,7 +5,6 @@ Here y is (stores, weeks) log sales and X is (weeks, 2), ones and log prices, th
 
 import numpy as np
 
-from em.accelerate import newton
 from em.fit import fit_mixture
 from em.mixture import MixtureParameters, Model, e_step, m_step
 from em.starts import anchors, choose, random_starts
@@ -31,17 +30,23 @@ def MStep(y: Floats, X: Floats, W: Floats) -> tuple[Floats, Floats]:
 def EM(
     K: int, y: Floats, X: Floats, tol: float = 1e-10, max_iter: int = 1000, seed: int = 0
 ) -> tuple[Floats, Floats, float]:
-    """One run from K random stores to its optimum: theta, pi and the log-likelihood that belongs to them.
+    """Plain EM from K random stores: theta, pi and the log-likelihood that belongs to them.
 
     Parameters
     ----------
-    tol : the gain in log-likelihood that a further step would have to promise.
+    tol : the gain in log-likelihood of a step at which to stop.
     max_iter : number of steps at the most.
     """
     stats = _statistics(y, X)
-    start = random_starts(np.random.default_rng(seed), stats, K, Model(), 1, anchors(stats))
-    end = newton(choose(start, 0), stats, Model(), tol=tol, max_iter=max_iter)
-    return end.parameters.theta, end.parameters.weight, end.log_likelihood
+    params = choose(random_starts(np.random.default_rng(seed), stats, K, Model(), 1, anchors(stats)), 0)
+    responsibilities, loglik = e_step(params, stats)
+    for _ in range(max_iter):
+        before = loglik
+        params = m_step(stats, responsibilities, Model())
+        responsibilities, loglik = e_step(params, stats)
+        if loglik - before < tol:
+            break
+    return params.theta, params.weight, float(loglik)
 
 
 def Estimate(K: int, y: Floats, X: Floats, n_init: int = 50, seed: int = 0) -> tuple[Floats, Floats, float]:

@@ -7,7 +7,7 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -59,20 +59,38 @@ def watched[Item](items: Iterable[Item], what: str, total: int | None = None) ->
     yield from track(items, description=what, total=total, console=Console(stderr=True), transient=True)
 
 
-def check_writable(path: Path) -> None:
-    """Raise InputError where `path` could not be written, before any work is done.
+def check_writable(*outputs: Path | None, inputs: Sequence[str | Path | None] = ()) -> None:
+    """Raise InputError where an output could not be written, before any work is done.
+
+    Parameters
+    ----------
+    outputs : files to write; None is passed over.
+    inputs : files that are read, and so may not be written.
 
     Raises
     ------
     InputError
-        When the folder is missing or read-only, or the path is a folder.
+        When a folder is missing or read-only, a path is no regular file, two are the same, or one is an input.
     """
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; expected a file to write")
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: there is no folder {path.parent}")
-    if not os.access(path.parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise InputError(f"{path}: cannot be written (no permission)")
+    taken = {Path(name).resolve(): f"the input {name}" for name in inputs if name is not None}
+    for path in filter(None, outputs):
+        try:
+            if path.is_dir():
+                raise InputError(f"{path}: is a folder; expected a file to write")
+            if path.exists() and not path.is_file():
+                raise InputError(f"{path}: is not a regular file; expected a file to write")
+            if not path.parent.is_dir():
+                raise InputError(f"{path}: there is no folder {path.parent}; expected one to write into")
+            allowed = os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
+            place = path.resolve()
+        except (OSError, ValueError) as wrong:
+            reason = getattr(wrong, "strerror", None) or wrong
+            raise InputError(f"{path}: cannot be written ({reason})") from wrong
+        if not allowed:
+            raise InputError(f"{path}: cannot be written (no permission)")
+        if place in taken:
+            raise InputError(f"{path}: is also {taken[place]}; expected different files")
+        taken[place] = f"the output {path}"
 
 
 @contextmanager
@@ -85,17 +103,18 @@ def replacing(path: Path) -> Iterator[Path]:
         When the operating system refuses to write.
     """
     check_writable(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
     try:
-        yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
-        temporary.replace(path)
+        handle, name = tempfile.mkstemp(prefix=".", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            os.chmod(temporary, 0o666 & ~_umask())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as refused:
         raise InputError(f"{path}: cannot be written ({refused.strerror or refused})") from refused
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _umask() -> int:

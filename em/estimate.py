@@ -7,7 +7,7 @@ from pathlib import Path
 from em.arguments import add_panel_arguments, panel_from
 from em.bootstrap import draw_replicates, likelihood_ratio_test
 from em.bound import MOST_STORES, bound
-from em.command import Parser, check_writable, distrust, run, watched
+from em.command import SAMPLE, Parser, check_writable, distrust, run, watched
 from em.errors import InputError
 from em.fit import fit_mixture
 from em.panel import statistics
@@ -56,8 +56,7 @@ def command(argv: list[str]) -> int:
         raise InputError("--k names a number of segments twice")
     if args.bootstrap < 0:
         raise InputError(f"--bootstrap is {args.bootstrap}; expected a number of panels, 0 or more")
-    for path in filter(None, (args.out, args.stores)):
-        check_writable(path)
+    check_writable(args.out, args.stores, inputs=[args.data or SAMPLE])
     panel = panel_from(args, args.membership)
     stats = statistics(panel)
     fits = []

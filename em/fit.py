@@ -123,7 +123,7 @@ def fit_mixture(
         stats, stores = data, tuple(str(i + 1) for i in range(data.n_stores))
         names = ("intercept", "log_price", *(f"x{i}" for i in range(2, data.n_coefficients)))[: data.n_coefficients]
         traits, trait_names = None, ()
-    _check(stats, k, sigma, starts, common, names)
+    _check(stats, k, sigma, starts, seed, common, names)
     model = Model(
         sigma,
         tuple(name in common for name in names) if common else (),
@@ -159,10 +159,12 @@ def fit_mixture(
 
 
 def _check(
-    stats: GaussianStatistics, k: int, sigma: str, starts: int, common: Sequence[str], names: Sequence[str]
+    stats: GaussianStatistics, k: int, sigma: str, starts: int, seed: int, common: Sequence[str], names: Sequence[str]
 ) -> None:
     if not 1 <= k <= stats.n_stores:
         raise InputError(f"K is {k}; expected a number of segments from 1 to the number of stores, {stats.n_stores}")
+    if seed < 0:
+        raise InputError(f"seed is {seed}; expected 0 or more")
     if starts < 1:
         raise InputError(f"starts is {starts}; expected at least 1")
     if sigma not in get_args(SigmaRule):

@@ -1,5 +1,6 @@
 """R-style formulas for the design and for membership, by formulaic."""
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ import pandas as pd
 from em.errors import InputError
 from em.statistics import Floats, Ints
 from em.table import Table, numbers, shorten
+
+FUNCTIONS = ("log", "log10", "log1p", "exp", "sqrt", "I", "C", "poly", "bs", "center", "scale")
 
 if TYPE_CHECKING:
     from em.panel import Columns
@@ -88,10 +91,16 @@ def _matrix(
     from formulaic import Formula
     from formulaic.errors import FormulaicError
 
+    called = [name for name in re.findall(r"([^\W\d][\w.]*)\s*\(", formula) if name not in FUNCTIONS]
+    if called or "|" in formula or "~" in formula or "{" in formula:
+        found = f"{called[0]}()" if called else "one of | ~ {"
+        raise InputError(
+            f"{what}: {found} is not understood here; expected terms such as {', '.join(FUNCTIONS)} of columns"
+        )
     try:
         parsed = Formula.from_spec(formula.strip())
         used = sorted(map(str, parsed.required_variables))
-    except FormulaicError as wrong:
+    except (FormulaicError, SyntaxError) as wrong:
         raise InputError(f"{what}: cannot be read ({str(wrong).splitlines()[0]})") from wrong
     frame = {}
     for name in used:
@@ -103,11 +112,13 @@ def _matrix(
         missing = pd.isna(frame[name])
         if missing.any():
             place = table.place(int(table.frame.index[position[np.flatnonzero(missing)[0]]]))
-            raise InputError(f"{table.file}: column {column}, {place}: is missing in a week with sales")
+            raise InputError(
+                f"{table.file}: column {column}, {place}: is missing in a week with sales; expected a value"
+            )
     try:
         with np.errstate(divide="ignore", invalid="ignore"):
             matrix = parsed.get_model_matrix(pd.DataFrame(frame, index=range(position.size)), na_action="ignore")
-    except FormulaicError as wrong:
+    except (FormulaicError, SyntaxError) as wrong:
         raise InputError(f"{what}: cannot be evaluated ({str(wrong).splitlines()[0]})") from wrong
     values = np.asarray(matrix, dtype=float)
     names = tuple(str(name) for name in matrix.columns)

@@ -182,8 +182,8 @@ def _wide(table: Table, columns: Columns) -> _Rows:
     for name, observed in zip(stores, ~np.isnan(values).all(0), strict=True):
         if not observed:
             raise InputError(f"{table.file}: column {name}: has no week with sales; expected at least one")
-    named = {columns.week or "week"} & set(map(str, table.frame.columns))
-    labels = table.frame[named.pop()].astype(str) if named else [str(i + 1) for i in range(len(values))]
+    week = columns.week or ("week" if "week" in {str(name).casefold() for name in table.frame.columns} else None)
+    labels = table.frame[table.find(week, "weeks")].astype(str) if week else [str(i + 1) for i in range(len(values))]
     store, position = np.nonzero(~np.isnan(values.T))
     return _Rows(
         tuple(stores),

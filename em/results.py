@@ -154,7 +154,8 @@ def read_results(path: str | Path) -> dict[str, Any]:
     if missing or not isinstance(record["fits"], list) or not record["fits"]:
         raise InputError(f"{path}: has no {missing[0] if missing else 'fits'}; expected a whole results.json")
     for fit in record["fits"]:
-        absent = [key for key in ("k", "theta", "pi", "sigma", "log_likelihood", "bic") if key not in fit]
+        needed = ("k", "theta", "pi", "sigma", "log_likelihood", "bic")
+        absent = [key for key in needed if not isinstance(fit, dict) or key not in fit]
         if absent:
             raise InputError(f"{path}: a fit has no {absent[0]}; expected a whole results.json")
     return record

@@ -60,8 +60,7 @@ def command(argv: list[str]) -> int:
         "sigma": args.sigma,
         "segment": {f"Sales{i + 1}": int(k) + 1 for i, k in enumerate(stores.segment)},
     }
-    for path in filter(None, (args.out, args.truth)):
-        check_writable(path)
+    check_writable(args.out, args.truth)
     with replacing(args.out) as temporary:
         frame.to_csv(temporary, index=False)
     if args.truth:

@@ -5,6 +5,7 @@ import difflib
 import hashlib
 import io
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,8 @@ import pandas as pd
 from em.errors import InputError
 
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A"]
-TEXT_COLUMNS = ("store", "week")
+COMMA = r"[\d.]*\d,\d+"  # a number with a decimal comma
+POINT = r"\d+\.(?!\d{3}(?:\.\d{3})*(?!\d))\d+"  # one with a decimal point that is not a mark of thousands
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,14 @@ class Table:
     file : the file's name as given.
     sha256 : of the file's bytes.
     first_line : line of the first row in a text file, None where lines mean nothing (Parquet).
+    keys : the columns that name a row: stores and weeks.
     """
 
     frame: pd.DataFrame
     file: str
     sha256: str
     first_line: int | None
+    keys: tuple[str, ...]
 
     def place(self, position: int) -> str:
         """Where a row stands, in words."""
@@ -63,12 +67,12 @@ def shorten(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")
 
 
-def read_table(path: str | Path, text_columns: Sequence[str] = TEXT_COLUMNS) -> Table:
+def read_table(path: str | Path, keys: Sequence[str] = ("store", "week")) -> Table:
     """Read a CSV (comma, semicolon, tab or bar; decimal point or comma; UTF-8, UTF-16 or cp1252) or Parquet file.
 
     Parameters
     ----------
-    text_columns : names, whatever their capitals, of columns to keep as they are written.
+    keys : names, whatever their capitals, of columns that name a row: kept as they are written, told in messages.
 
     Raises
     ------
@@ -80,13 +84,17 @@ def read_table(path: str | Path, text_columns: Sequence[str] = TEXT_COLUMNS) -> 
         content = Path(path).read_bytes()
     except IsADirectoryError as wrong:
         raise InputError(f"{file}: is a folder; expected a CSV or Parquet file") from wrong
-    except OSError as wrong:
-        raise InputError(f"{file}: cannot be read ({wrong.strerror}); expected a CSV or Parquet file") from wrong
+    except (OSError, ValueError) as wrong:
+        reason = getattr(wrong, "strerror", None) or wrong
+        raise InputError(f"{file}: cannot be read ({reason}); expected a CSV or Parquet file") from wrong
     digest = hashlib.sha256(content).hexdigest()
+    wanted = {name.casefold() for name in keys}
     if content.startswith(b"PAR1"):
-        return Table(_parquet(content, file, text_columns), file, digest, None)
-    text = _decode(content, file)
-    return Table(_csv(text, file, text_columns), file, digest, 2)
+        frame, first_line = _parquet(content, file, wanted), None
+    else:
+        frame, first_line = _csv(_decode(content, file), file, wanted)
+    named = tuple(str(column) for column in frame.columns if str(column).casefold() in wanted)
+    return Table(frame, file, digest, first_line, named)
 
 
 def _decode(content: bytes, file: str) -> str:
@@ -99,37 +107,51 @@ def _decode(content: bytes, file: str) -> str:
         text = content.decode("cp1252", errors="replace")
     if not text.strip():
         raise InputError(f"{file}: is empty; expected a header line and a row for each week")
-    return text
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _csv(text: str, file: str, text_columns: Sequence[str]) -> pd.DataFrame:
-    header = text.lstrip("\r\n").split("\n", 1)[0]
-    separator = max(",;\t|", key=lambda mark: len(next(csv.reader([header], delimiter=mark))))
-    names = [name.strip() for name in next(csv.reader([header.rstrip("\r")], delimiter=separator))]
-    repeated = sorted({name for name in names if name and names.count(name) > 1})
-    if repeated:
-        raise InputError(f"{file}: column {shorten(repeated)} stands more than once in the header (line 1)")
-    comma = (
-        separator != "," and _has_cell(text, separator, r"[\d.]*\d,\d+") and not _has_cell(text, separator, r"\d+\.\d+")
-    )
-    wanted = {name.casefold() for name in text_columns}
-    kept = {name: str for name in names if name.casefold() in wanted}
+def _csv(text: str, file: str, keys: set[str]) -> tuple[pd.DataFrame, int]:
+    """The frame, and the line of the file on which its first row stands."""
+    lines = text.split("\n")
+    above = next(i for i, line in enumerate(lines) if line.strip())
+    lines = lines[above:]
     try:
-        frame: pd.DataFrame = pd.read_csv(  # pyright: ignore[reportCallIssue]
-            io.StringIO(text.lstrip("\r\n")),
-            sep=separator,
-            header=0,
-            names=[name or f"column {position + 1}" for position, name in enumerate(names)],
-            index_col=False,
-            decimal="," if comma else ".",
-            thousands="." if comma else None,
-            skipinitialspace=True,
-            skip_blank_lines=False,
-            keep_default_na=False,
-            na_values={name: [""] if name in kept else MISSING for name in names},
-            dtype=kept,  # pyright: ignore[reportArgumentType]
-            low_memory=False,
+        separator = max(",;\t|", key=lambda mark: len(next(csv.reader(lines[:1], delimiter=mark))))
+        names = [name.strip() for name in next(csv.reader(lines[:1], delimiter=separator, skipinitialspace=True))]
+    except csv.Error as wrong:
+        raise InputError(f"{file}: line {above + 1} is no header ({wrong}); expected names of columns") from wrong
+    names = [name or f"column {position + 1}" for position, name in enumerate(names)]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise InputError(
+            f"{file}: column {shorten(repeated)} stands more than once in the header (line {above + 1}); "
+            "expected a name for each column"
         )
+    body = "\n".join(lines[1:])
+    comma = separator != "," and _has_cell(body, separator, COMMA) and not _has_cell(body, separator, POINT)
+    kept = {name: str for name in names if name.casefold() in keys}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame: pd.DataFrame = pd.read_csv(  # pyright: ignore[reportCallIssue]
+                io.StringIO("\n".join(lines)),
+                sep=separator,
+                header=0,
+                names=names,
+                index_col=False,
+                decimal="," if comma else ".",
+                thousands="." if comma else None,
+                skipinitialspace=True,
+                skip_blank_lines=False,
+                keep_default_na=False,
+                na_values={name: [""] if name in kept else MISSING for name in names},
+                dtype=kept,  # pyright: ignore[reportArgumentType]
+                low_memory=False,
+            )
+    except pd.errors.ParserWarning as wrong:
+        raise InputError(
+            f"{file}: line {above + 2} has more cells than the header; expected {len(names)} in every line"
+        ) from wrong
     except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error, ValueError) as wrong:
         raise InputError(
             f"{file}: is not a table ({_plain(wrong)}); expected as many cells as the header has"
@@ -137,16 +159,29 @@ def _csv(text: str, file: str, text_columns: Sequence[str]) -> pd.DataFrame:
     frame = frame.dropna(how="all")
     if frame.empty:
         raise InputError(f"{file}: has a header but no rows; expected a row for each week")
-    return frame
+    _refuse_short_lines(frame, lines, separator, file, above)
+    return frame, above + 2
 
 
-def _has_cell(text: str, separator: str, number: str) -> bool:
-    """Whether any cell of the text is, whole, a number of this form."""
-    edge = f'[{re.escape(separator)}"\\r\\n]'
-    return re.search(f"{edge} *-?{number}(?={edge}|$)", text) is not None
+def _refuse_short_lines(frame: pd.DataFrame, lines: list[str], separator: str, file: str, above: int) -> None:
+    """Raise InputError for a line that ends before its last cell, which pandas reads as empty cells."""
+    width = frame.shape[1]
+    for row in frame.index[np.asarray(frame.iloc[:, -1].isna())]:
+        line = lines[row + 1] if row + 1 < len(lines) else ""
+        cells = next(csv.reader([line], delimiter=separator), [])
+        if 0 < len(cells) < width and '"' not in line:
+            raise InputError(
+                f"{file}: line {row + above + 2} has {len(cells)} cells; expected {width}, as the header has"
+            )
 
 
-def _parquet(content: bytes, file: str, text_columns: Sequence[str]) -> pd.DataFrame:
+def _has_cell(body: str, separator: str, number: str) -> bool:
+    """Whether any cell is, whole, a number of this form."""
+    edge = f'[{re.escape(separator)}"\\n]'
+    return re.search(f"(?:^|{edge}) *-?(?:{number})(?= *(?:{edge}|$))", body) is not None
+
+
+def _parquet(content: bytes, file: str, keys: set[str]) -> pd.DataFrame:
     from pyarrow import ArrowException
 
     try:
@@ -156,9 +191,8 @@ def _parquet(content: bytes, file: str, text_columns: Sequence[str]) -> pd.DataF
     if frame.empty:
         raise InputError(f"{file}: has no rows; expected a row for each week")
     frame.columns = [str(column) for column in frame.columns]
-    wanted = {name.casefold() for name in text_columns}
     for column in frame.columns:
-        if column.casefold() in wanted:
+        if column.casefold() in keys:
             missing = frame[column].isna()
             frame[column] = frame[column].astype(str).mask(missing)
     return frame
@@ -204,12 +238,10 @@ def _refuse(table: Table, column: str, what: str, bad: np.ndarray, expected: str
         return
     position = int(np.flatnonzero(bad)[0])
     cell = table.frame[column].iloc[position]
-    row = table.frame.index[position]
-    where = [table.place(int(row))]
-    for name in table.frame.columns:
-        if str(name).casefold() in TEXT_COLUMNS and str(name) != column:
-            where.append(f"{str(name).casefold()} {table.frame[name].iloc[position]}")
+    where = [table.place(int(table.frame.index[position]))]
+    where += [f"{key} {table.frame[key].iloc[position]}" for key in table.keys if key != column]
     more = f" ({count} such cells in the column)" if count > 1 else ""
+    told = repr(cell) if isinstance(cell, str) else f"{cell}"
     raise InputError(
-        f"{table.file}: column {column}, {', '.join(where)}: the {what} is {cell!r}; expected {expected}{more}"
+        f"{table.file}: column {column}, {', '.join(where)}: the {what} is {told}; expected {expected}{more}"
     )

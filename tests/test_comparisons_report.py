@@ -260,7 +260,7 @@ def test_bad_calls_are_refused_and_write_nothing(inputs, tmp_path, capsys):
     assert "there is no folder" in refused(capsys, tmp_path, *inputs, "--out", tmp_path / "no" / "page.html")
     assert "cannot end in .json" in refused(capsys, tmp_path, *inputs, "--out", tmp_path / "page.json")
     message = refused(capsys, tmp_path, *inputs, "--out", results.with_suffix(".html"))
-    assert "written over an input" in message
+    assert "is also the input" in message
     assert "--nonsense" in refused(capsys, tmp_path, results, hierarchical, "--nonsense")
 
 
