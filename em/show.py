@@ -73,6 +73,8 @@ def _criteria_table(fits: Sequence[MixtureFit], best_k: int, limit: Bound | None
     table.add_row("relative entropy", *(f"{fit.criteria.relative_entropy:.2f}" for fit in fits))
     table.add_row("smallest segment", *(f"{fit.criteria.smallest_segment:.1%}" for fit in fits))
     table.add_row("starts at best", *(f"{fit.starts_at_best} of {fit.starts_tried}" for fit in fits))
+    if any(fit.starts_degenerate for fit in fits):
+        table.add_row("degenerate, set aside", *(str(fit.starts_degenerate) for fit in fits))
     return table
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
-from oracles import Rows, log_density_by_rows, mix, posterior
+from oracles import Rows, draw_rows, log_density_by_rows, mix, posterior
 from scipy.stats import norm
 
 from em.command import SAMPLE
@@ -365,3 +365,18 @@ def test_a_parquet_file_gives_what_its_csv_gives(tmp_path, ended):
     _, plain = estimate(ended, tmp_path, SAMPLE, *call)
     _, other = estimate(ended, tmp_path, tmp_path / "sample.parquet", *call)
     assert_allclose(other["fits"][0]["theta"], plain["fits"][0]["theta"], rtol=1e-9)
+
+
+@pytest.mark.parametrize("traits", [[], ["--membership", "size"]], ids=["plain", "membership"])
+def test_one_segment_more_never_fits_worse(traits, tmp_path, ended):
+    """A panel without clear segments, on which 48 of 50 searches for K = 4 end below the best with K = 3."""
+    rng = np.random.default_rng(102)
+    rows = draw_rows(rng, int(rng.integers(20, 80)), int(rng.integers(1, 5)), weeks=(5, 30), spread=rng.uniform(0.3, 2))
+    week = np.concatenate([np.arange(n) for n in np.bincount(rows.store)])
+    columns = {"store": rows.store, "week": week, "sales": np.exp(rows.y), "price": np.exp(rows.x[:, 1])}
+    pd.DataFrame(columns | {"size": np.sin(rows.store)}).to_csv(tmp_path / "panel.csv", index=False)
+    k = ["--k", "1", "2", "3", "4", "6", "--sigma", "segment"]
+    _, record = estimate(ended, tmp_path, tmp_path / "panel.csv", *k, *traits)
+    path = [fit["log_likelihood"] for fit in record["fits"]]
+    assert np.all(np.diff(path) > -1e-6), path
+    assert record["fits"][2]["converged"]
