@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from em.arguments import add_panel_arguments, panel_from
-from em.command import SAMPLE, Parser, check_writable, distrust, run
+from em.command import SAMPLE, Parser, check_writable, distrust, printing, run
 from em.errors import InputError
 
 EXAMPLE = """examples:
@@ -84,7 +84,8 @@ def command(argv: list[str]) -> int:
         em = None
         posterior = fit_hierarchical(panel, sigma=args.sigma, settings=settings)
     write(out, posterior)
-    show(posterior, em)
+    with printing():
+        show(posterior, em)
     print(f"written: {out}", file=sys.stderr)
     return distrust(list(posterior.reasons))
 

@@ -14,7 +14,7 @@ from bayesmix.priors import Priors, default_priors
 from bayesmix.sample import Draws, Settings, sample
 from em.errors import InputError
 from em.mixture import MixtureParameters, SigmaRule, e_step
-from em.panel import Panel, statistics
+from em.panel import Panel, store_statistics
 from em.scatter import against_fixed_sigma
 from em.statistics import Floats, GaussianStatistics
 
@@ -119,7 +119,7 @@ def _ready(panel: Panel, priors: Priors | None, settings: Settings) -> tuple[Gau
     for name in ("draws", "tune", "chains"):
         if getattr(settings, name) < 1:
             raise InputError(f"{name} is {getattr(settings, name)}; expected at least 1")
-    stats = statistics(panel)
+    stats = store_statistics(panel)
     return stats, priors or default_priors(stats, panel.coefficients)
 
 

@@ -1,6 +1,7 @@
 """The command that judges fits: python -m comparisons.report RESULTS.json FIT.nc... [--out comparison.html]."""
 
 import json
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from comparisons.record import record
 from comparisons.rounding import NONE, by_error, fixed, percent
 from comparisons.same_panel import check_same_panel, name_apart
 from comparisons.verdict import Verdict, verdict
-from em.command import Parser, check_writable, distrust, replacing, run
+from em.command import Parser, check_writable, distrust, printing, replacing, run
 from em.errors import InputError
 from em.results import read_results
 
@@ -58,8 +59,9 @@ def command(argv: list[str]) -> int:
     with replacing(out) as new_page, replacing(numbers) as new_numbers:
         new_page.write_text(html, encoding="utf-8")
         new_numbers.write_text(contents + "\n", encoding="utf-8")
-    _print(console, comparison, said, prices)
-    console.print(f"{out} and {numbers} written", style="dim", highlight=False, markup=False, soft_wrap=True)
+    with printing():
+        _print(console, comparison, said, prices)
+    print(f"written: {out}, {numbers}", file=sys.stderr)
     return distrust(list(comparison.distrust))
 
 

@@ -8,7 +8,7 @@ from em.classical import EM, EStep, Estimate, LogL, MStep
 from em.errors import InputError
 from em.fit import MixtureFit, fit_mixture
 from em.mixture import MixtureParameters
-from em.panel import Panel, read_panel, statistics
+from em.panel import Panel, read_panel, store_statistics
 
 __all__ = [
     "EM",
@@ -22,5 +22,5 @@ __all__ = [
     "Panel",
     "fit_mixture",
     "read_panel",
-    "statistics",
+    "store_statistics",
 ]

@@ -19,7 +19,7 @@ GAIN = 1e-13  # predicted gain in log-likelihood at which Newton stops
 BELOW_ROUNDING = (
     1e-9  # a predicted gain that the rounding of the log-likelihood would hide: the step is taken unchecked
 )
-CURVATURE = 1e-8  # smallest eigenvalue of the scaled information that counts as positive
+CURVATURE = 1e-10  # smallest eigenvalue of the scaled information that counts as positive
 
 
 class Optimum(NamedTuple):

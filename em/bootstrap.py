@@ -15,6 +15,7 @@ from em.errors import InputError
 from em.fit import MixtureFit
 from em.mixture import MixtureParameters, log_weights
 from em.optimum import best_optimum
+from em.starts import widened
 from em.statistics import Floats, GaussianStatistics
 
 STARTS = 10  # of each fit to a drawn panel, besides the parameters it was drawn from
@@ -100,5 +101,7 @@ def _replicate(smaller: MixtureFit, stats: GaussianStatistics, seed: np.random.S
     drawn = draw_statistics(rng, smaller.parameters, stats, model.traits)
     with threadpool_limits(1, user_api="blas"):
         null = best_optimum(rng, drawn, smaller.k, model, STARTS, [smaller.parameters]).best
-        one_more = best_optimum(rng, drawn, smaller.k + 1, model, STARTS, []).best
+        one_more = best_optimum(
+            rng, drawn, smaller.k + 1, model, STARTS, [widened(null.parameters, smaller.k + 1)]
+        ).best
     return max(2.0 * (one_more.log_likelihood - null.log_likelihood), 0.0)

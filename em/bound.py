@@ -69,9 +69,9 @@ def _bound(stats: GaussianStatistics, theta: Floats, tol: float, max_iter: int, 
     component = component_loglik(stats, theta, np.ones(len(theta)))
     theta, weight, component, loglik = _weigh(theta, weight, component)
     best = Bound(np.inf, np.inf, weight, theta)
-    for _ in range(max_iter):
+    for turn in range(max_iter):
         new, value = peaks(stats, loglik, np.concatenate([theta, own]), 1.0)
-        if value[0] < tol:
+        if value[0] < tol or turn == max_iter - 1:
             # Before a bound is claimed every candidate climbs to its own peak, and as many from between two stores.
             one, other = rng.integers(len(own), size=(2, len(own)))
             share = rng.uniform(-0.5, 1.5, (len(own), 1))

@@ -41,6 +41,20 @@ def run(command: Callable[[list[str]], int], argv: list[str] | None = None) -> N
     sys.exit(code)
 
 
+@contextmanager
+def printing() -> Iterator[None]:
+    """Let a reader close the screen before the end: the files are written, and the exit code stays its own."""
+    try:
+        yield
+        sys.stdout.flush()
+    except SystemExit:  # what rich makes of a closed pipe
+        pass
+    except OSError as wrong:
+        if not isinstance(wrong, BrokenPipeError):
+            print(f"the table could not be printed ({wrong.strerror}); the files are whole", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def distrust(reasons: list[str]) -> int:
     """Print why results are not to be trusted; the exit code that says the same."""
     for reason in reasons:

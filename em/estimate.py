@@ -7,12 +7,13 @@ from pathlib import Path
 from em.arguments import add_panel_arguments, panel_from
 from em.bootstrap import draw_replicates, likelihood_ratio_test
 from em.bound import MOST_STORES, bound
-from em.command import SAMPLE, Parser, check_writable, distrust, run, watched
+from em.command import SAMPLE, Parser, check_writable, distrust, printing, run, watched
 from em.errors import InputError
 from em.fit import fit_mixture
-from em.panel import statistics
+from em.panel import store_statistics
 from em.results import results_record, write_json, write_stores
 from em.show import show
+from em.starts import widened
 
 EXAMPLE = """examples:
   python -m em.estimate
@@ -58,12 +59,16 @@ def command(argv: list[str]) -> int:
         raise InputError(f"--bootstrap is {args.bootstrap}; expected a number of panels, 0 or more")
     check_writable(args.out, args.stores, inputs=[args.data or SAMPLE])
     panel = panel_from(args, args.membership)
-    stats = statistics(panel)
+    stats = store_statistics(panel)
     fits = []
     for k in watched(sorted(args.k), "numbers of segments", len(args.k)):
+        smaller = [widened(fit.parameters, k) for fit in fits[-1:]]
         fits.append(
-            fit_mixture(panel, k, sigma=args.sigma, common=args.common, starts=args.starts, seed=args.seed, stats=stats)
-        )
+            fit_mixture(
+                panel, k, sigma=args.sigma, common=args.common, starts=args.starts, seed=args.seed, stats=stats,
+                also=smaller,
+            )
+        )  # fmt: skip
     bounded = args.sigma == "fixed" and panel.traits is None and stats.n_stores <= MOST_STORES
     limit = bound(stats, fits[-1].parameters.theta, seed=args.seed) if bounded else None
     tests = []
@@ -83,10 +88,11 @@ def command(argv: list[str]) -> int:
         "bootstrap": args.bootstrap,
     }
     record = results_record(panel, fits, settings, limit, tests)
+    write_json(args.out, record)
     if args.stores:
         write_stores(args.stores, panel, fits)
-    write_json(args.out, record)
-    show(panel, fits, record["best_k"], limit, tests)
+    with printing():
+        show(panel, fits, record["best_k"], limit, tests)
     print(f"written: {args.out}" + (f", {args.stores}" if args.stores else ""), file=sys.stderr)
     return distrust(list(dict.fromkeys(reason for fit in fits for reason in fit.warnings)))
 

@@ -13,7 +13,7 @@ from em.criteria import Criteria, criteria
 from em.errors import InputError
 from em.mixture import MixtureParameters, Model, SigmaRule, e_step
 from em.optimum import ENOUGH, Found, best_optimum
-from em.panel import Panel, statistics
+from em.panel import Panel, store_statistics
 from em.scatter import against_fixed_sigma, sigma_floor
 from em.score import n_free
 from em.standard_errors import StandardErrors, standard_errors
@@ -117,7 +117,7 @@ def fit_mixture(
     """
     if isinstance(data, Panel):
         stores, names = data.stores, data.coefficients
-        stats = statistics(data) if stats is None else stats
+        stats = store_statistics(data) if stats is None else stats
         traits, trait_names = data.traits, data.trait_names
     else:
         stats, stores = data, tuple(str(i + 1) for i in range(data.n_stores))

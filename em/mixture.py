@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from em.likelihood import component_loglik, memberships_and_loglik
-from em.statistics import Floats, GaussianStatistics, pool, sums_of_squares
+from em.statistics import Floats, GaussianStatistics, pool, solve, sums_of_squares
 
 SigmaRule = Literal["fixed", "common", "segment"]
 
@@ -105,20 +105,6 @@ def m_step(
 
     gamma = logit_step(model.traits, responsibilities, None if previous is None else previous.gamma)
     return MixtureParameters(weight, theta, sigma, gamma)
-
-
-def solve(xtx: Floats, xty: Floats) -> Floats:
-    """Solve symmetric systems X'X theta = X'y, by the shortest solution where one is singular; (..., coefficient).
-
-    Systems are scaled to a unit diagonal first, so that the units of a covariate do not decide what is singular.
-    """
-    scale = np.sqrt(np.diagonal(xtx, axis1=-2, axis2=-1))
-    scale = np.where(scale > 0.0, scale, 1.0)
-    values, vectors = np.linalg.eigh(xtx / (scale[..., :, None] * scale[..., None, :]))
-    cutoff = 1e-12 * np.maximum(values[..., -1:], np.finfo(float).tiny)
-    inverse = np.where(values > cutoff, 1.0 / np.where(values > cutoff, values, 1.0), 0.0)
-    rotated = np.einsum("...pq,...p->...q", vectors, xty / scale)
-    return np.einsum("...pq,...q->...p", vectors, inverse * rotated) / scale
 
 
 def _solve_with_common(xtx: Floats, xty: Floats, variance: Floats, common: np.ndarray) -> Floats:

@@ -47,7 +47,7 @@ class Panel:
     notes: tuple[str, ...] = ()
 
 
-def statistics(panel: Panel) -> GaussianStatistics:
+def store_statistics(panel: Panel) -> GaussianStatistics:
     """The sufficient statistics of a panel's stores; after this nothing asks for a week."""
     return build(panel.store, panel.x, panel.y, len(panel.stores))
 
@@ -258,7 +258,7 @@ def check_rank(file: str, x: Floats, names: Sequence[str]) -> None:
     diagonal = np.abs(np.diagonal(gram))
     if x.shape[0] < x.shape[1]:
         raise InputError(f"{file}: {x.shape[0]} observations are too few for the coefficients {', '.join(names)}")
-    short = np.flatnonzero(diagonal < 1e-9)
+    short = np.flatnonzero(diagonal < 1e-5)
     if short.size:
         raise InputError(
             f"{file}: {names[short[0]]} does not vary, or is a combination of {', '.join(names[: short[0]])}, over the "

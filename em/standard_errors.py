@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from em.accelerate import CURVATURE
 from em.mixture import MixtureParameters, Model
 from em.score import derivatives, expansion
 from em.statistics import Floats, GaussianStatistics
@@ -40,7 +41,7 @@ def standard_errors(
     at = derivatives(params, stats, model)
     scale = np.sqrt(np.abs(np.diagonal(at.information)))
     scaled = at.information / np.where(scale > 0.0, scale, 1.0)[:, None] / np.where(scale > 0.0, scale, 1.0)
-    if np.linalg.eigvalsh(scaled)[0] < 1e-9:
+    if np.linalg.eigvalsh(scaled)[0] < CURVATURE:
         return None
     covariance = np.linalg.inv(scaled) / scale[:, None] / scale
     clusters = stats.n_stores / max(stats.n_stores - 1, 1)

@@ -11,7 +11,7 @@ import numpy as np
 
 from em.mixture import MixtureParameters, Model, e_step, m_step
 from em.scatter import scatter
-from em.statistics import Floats, GaussianStatistics, pool
+from em.statistics import Floats, GaussianStatistics, pool, solve
 
 PRIOR_WEEKS = 2.0  # how many average weeks of the whole panel a store's own coefficients are shrunk by
 
@@ -25,10 +25,10 @@ def anchors(stats: GaussianStatistics) -> Floats:
     """
     n, xtx, xty = pool(stats, np.ones((stats.n_stores, 1)))
     week = xtx[0] / n[0]
-    pooled = np.linalg.lstsq(xtx[0], xty[0])[0]
+    pooled = solve(xtx[0], xty[0])
     gram = stats.xtx + PRIOR_WEEKS * week
     own = np.einsum("spq,sq->sp", stats.xtx, stats.b - pooled)
-    return pooled + np.linalg.solve(gram, own[..., None])[..., 0]
+    return pooled + solve(gram, own)
 
 
 def random_starts(
@@ -97,6 +97,18 @@ def where(first: np.ndarray, yes: MixtureParameters, no: MixtureParameters) -> M
     return each(lambda a, b: np.where(first.reshape(-1, *(1,) * (a.ndim - 1)), a, b), yes, no)
 
 
+def widened(params: MixtureParameters, k: int) -> MixtureParameters:
+    """The same mixture in K segments, the heaviest standing more than once, so that a fit from it is never worse."""
+    heaviest = np.argsort(-params.weight)
+    index = np.concatenate([np.arange(params.n_segments), np.resize(heaviest, k - params.n_segments)])
+    times = np.bincount(index)[index]
+    gamma = None
+    if params.gamma is not None:
+        gamma = params.gamma[index] - np.log(times)[:, None] * (np.arange(params.gamma.shape[1]) == 0)
+        gamma = gamma - gamma[:1]
+    return MixtureParameters(params.weight[index] / times, params.theta[index], params.sigma[index], gamma)
+
+
 def search(
     rng: np.random.Generator,
     params: MixtureParameters,
@@ -116,6 +128,6 @@ def search(
     """
     for _ in range(swaps if params.n_segments > 1 else 0):
         proposal, proposed = em_steps(swap(rng, params, at, model), stats, model, steps)
-        better = proposed > loglik
+        better = (proposed > loglik) & (proposal.sigma.min(-1) > model.sigma_floor)
         params, loglik = where(better, proposal, params), np.where(better, proposed, loglik)
     return params, loglik

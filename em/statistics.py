@@ -102,7 +102,7 @@ def merge(first: GaussianStatistics, second: GaussianStatistics) -> GaussianStat
     """Statistics of the same stores from two disjoint sets of their weeks."""
     xtx = first.xtx + second.xtx
     xty = _xty(first) + _xty(second)
-    b = np.einsum("spq,sq->sp", np.linalg.pinv(xtx, hermitian=True), xty)
+    b = solve(xtx, xty)
     at_b = [sums_of_squares(part, b[:, None, :], paired=True)[:, 0] for part in (first, second)]
     return GaussianStatistics(first.n + second.n, xtx, b, at_b[0] + at_b[1])
 
@@ -158,6 +158,20 @@ def pool(stats: GaussianStatistics, weights: Floats) -> tuple[Floats, Floats, Fl
     flat = np.concatenate([stats.n[:, None], stats.xtx.reshape(-1, p * p), _xty(stats)], axis=1)
     sums = np.swapaxes(weights, -1, -2) @ flat
     return sums[..., 0], sums[..., 1 : 1 + p * p].reshape(*sums.shape[:-1], p, p), sums[..., 1 + p * p :]
+
+
+def solve(xtx: Floats, xty: Floats) -> Floats:
+    """Solve symmetric systems X'X theta = X'y, by the shortest solution where one is singular; (..., coefficient).
+
+    Systems are scaled to a unit diagonal first, so that the units of a covariate do not decide what is singular.
+    """
+    scale = np.sqrt(np.diagonal(xtx, axis1=-2, axis2=-1))
+    scale = np.where(scale > 0.0, scale, 1.0)
+    values, vectors = np.linalg.eigh(xtx / (scale[..., :, None] * scale[..., None, :]))
+    cutoff = 1e-12 * np.maximum(values[..., -1:], np.finfo(float).tiny)
+    inverse = np.where(values > cutoff, 1.0 / np.where(values > cutoff, values, 1.0), 0.0)
+    rotated = np.einsum("...pq,...p->...q", vectors, xty / scale)
+    return np.einsum("...pq,...q->...p", vectors, inverse * rotated) / scale
 
 
 def _xty(stats: GaussianStatistics) -> Floats:

@@ -9,8 +9,8 @@ import numpy as np
 
 from em.accelerate import Optimum, newton
 from em.likelihood import component_loglik, store_loglik
-from em.mixture import MixtureParameters, Model, log_weights, solve
-from em.statistics import Floats, GaussianStatistics, pool
+from em.mixture import MixtureParameters, Model, log_weights
+from em.statistics import Floats, GaussianStatistics, pool, solve
 
 
 def rates(stats: GaussianStatistics, loglik: Floats, theta: Floats, sigma: float) -> tuple[Floats, Floats]:

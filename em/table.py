@@ -185,9 +185,11 @@ def _parquet(content: bytes, file: str, keys: set[str]) -> pd.DataFrame:
     from pyarrow import ArrowException
 
     try:
-        frame = pd.read_parquet(io.BytesIO(content)).reset_index(drop=True)
+        frame = pd.read_parquet(io.BytesIO(content))
     except (ArrowException, ValueError, OSError) as wrong:
         raise InputError(f"{file}: is not a Parquet file that can be read ({_plain(wrong)})") from wrong
+    named = any(name is not None for name in frame.index.names)
+    frame = frame.reset_index(drop=not named)
     if frame.empty:
         raise InputError(f"{file}: has no rows; expected a row for each week")
     frame.columns = [str(column) for column in frame.columns]

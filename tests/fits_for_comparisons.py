@@ -11,7 +11,7 @@ import xarray as xr
 
 from em.fit import fit_mixture
 from em.likelihood import component_loglik, membership, store_loglik
-from em.panel import Panel, statistics
+from em.panel import Panel, store_statistics
 from em.results import SCHEMA, data_of
 
 THETA = np.array([[10.8, -1.1], [12.2, -2.2], [9.4, -0.6]])
@@ -95,7 +95,7 @@ def draw_hierarchical(stats, draws: int, rng) -> dict[str, np.ndarray]:
 
 def mixture_tree(data: Panel, k: int, *, chains: int = 4, draws: int = 250, seed: int = 0) -> xr.DataTree:
     """A mixture posterior as bayesmix.fit writes it."""
-    stats = statistics(data)
+    stats = store_statistics(data)
     start = fit_mixture(stats, k, starts=10, seed=seed).parameters
     rng = np.random.default_rng(seed)
     runs = [draw_mixture(stats, (start.weight, start.theta, start.sigma), draws, rng) for _ in range(chains)]
@@ -121,7 +121,7 @@ def mixture_tree(data: Panel, k: int, *, chains: int = 4, draws: int = 250, seed
 
 def hierarchical_tree(data: Panel, *, chains: int = 4, draws: int = 250, seed: int = 0) -> xr.DataTree:
     """A hierarchical posterior as bayesmix.fit writes it."""
-    stats = statistics(data)
+    stats = store_statistics(data)
     rng = np.random.default_rng(seed)
     runs = [draw_hierarchical(stats, draws, rng) for _ in range(chains)]
     value = {name: np.stack([run[name] for run in runs]) for name in runs[0]}
@@ -153,7 +153,7 @@ def _by_store(data: Panel, coefficients: np.ndarray) -> xr.Dataset:
 
 
 def _tree(data: Panel, posterior, loglik, by_store, **attributes) -> xr.DataTree:
-    stats = statistics(data)
+    stats = store_statistics(data)
     names = list(data.coefficients)
     constant = xr.Dataset(
         {

@@ -16,7 +16,7 @@ from bayesmix.sample import Settings
 from em.errors import InputError
 from em.fit import fit_mixture as maximise
 from em.likelihood import component_loglik
-from em.panel import Panel, statistics
+from em.panel import Panel, store_statistics
 from em.statistics import build
 
 SHORT = Settings(draws=300, tune=300, chains=4, seed=3)
@@ -41,7 +41,7 @@ def two_segments():
 
 def test_one_segment_with_sigma_fixed_is_the_conjugate_posterior():
     data = panel(1, k=1)
-    stats = statistics(data)
+    stats = store_statistics(data)
     posterior = fit_mixture(data, maximise(data, 1).parameters, settings=Settings(draws=1000, tune=500))
     mean, sd = np.array(posterior.priors.mean), np.array(posterior.priors.sd)
     precision = np.diag(sd**-2.0) + stats.xtx.sum(0)
@@ -88,8 +88,11 @@ def test_the_same_seed_gives_the_same_draws_and_another_does_not(two_segments):
 
 def test_chains_start_apart():
     data = panel()
-    priors = default_priors(statistics(data), data.coefficients)
-    model, start = hierarchical_model(statistics(data), priors), hierarchical_start(statistics(data), "fixed")
+    priors = default_priors(store_statistics(data), data.coefficients)
+    model, start = (
+        hierarchical_model(store_statistics(data), priors),
+        hierarchical_start(store_statistics(data), "fixed"),
+    )
     at = bayesmix.sample._for_nutpie(bayesmix.sample.compile_density(model, start)).initial_point_func
     np.testing.assert_array_equal(at(1), at(1))
     assert not np.allclose(at(1), at(2), atol=1e-3)
@@ -109,7 +112,7 @@ def test_the_hierarchical_model_finds_what_was_drawn():
         assert np.all(np.abs(value.mean((0, 1)) - truth) < 3.5 * value.std((0, 1)))
     assert q["sigma"].shape == (4, 500)
     assert posterior.reasons == ()
-    own = np.abs(statistics(data).b - theta).mean()
+    own = np.abs(store_statistics(data).b - theta).mean()
     assert np.abs(posterior.stores.coefficients - theta).mean() < own
 
 

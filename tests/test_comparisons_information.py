@@ -8,7 +8,7 @@ from fits_for_comparisons import PRIOR_MEAN, PRIOR_SD, conjugate, mixture_tree, 
 
 from comparisons.information import loo, relative_efficiency, standard_error, total, waic
 from em.likelihood import component_loglik
-from em.panel import statistics
+from em.panel import store_statistics
 from em.statistics import take
 
 
@@ -20,7 +20,7 @@ def loglik_of(values: np.ndarray) -> xr.DataArray:
 @pytest.fixture(scope="module")
 def one_segment():
     """Stores of one segment with sigma = 1: posterior draws, and the exact log-density of each store left out."""
-    stats = statistics(panel(np.tile([10.8, -1.1], (40, 1)), weeks=12, seed=3))
+    stats = store_statistics(panel(np.tile([10.8, -1.1], (40, 1)), weeks=12, seed=3))
     everything = np.ones(stats.n_stores, dtype=bool)
     rng = np.random.default_rng(4)
     theta = rng.multivariate_normal(*conjugate(stats, everything), size=(4, 2000))
@@ -41,8 +41,10 @@ def test_the_exact_values_are_the_normal_density_of_a_store_given_the_others():
         -0.5 * (v.size * math.log(2 * math.pi) + np.linalg.slogdet(c)[1] + v @ np.linalg.solve(c, v))
         for v, c in ((y, whole), (y[5:], whole[5:, 5:]))
     ]
-    mean, covariance = conjugate(statistics(data), np.array([False, True]))
-    first = component_loglik(take(statistics(data), np.array([0])), mean[None, :], np.ones(1), covariance[None])[0, 0]
+    mean, covariance = conjugate(store_statistics(data), np.array([False, True]))
+    first = component_loglik(take(store_statistics(data), np.array([0])), mean[None, :], np.ones(1), covariance[None])[
+        0, 0
+    ]
     assert first == pytest.approx(logpdf[0] - logpdf[1], abs=1e-9)
 
 

@@ -8,7 +8,7 @@ from comparisons.axis import axis_of, place
 from comparisons.load import read_fit
 from comparisons.pictures import frame
 from comparisons.shrinkage import membership, most_probable, own_standard_errors, pooling, shrinkage
-from em.panel import statistics
+from em.panel import store_statistics
 from em.statistics import build
 
 
@@ -81,7 +81,7 @@ def test_stores_with_one_design_have_the_same_information(tmp_path):
 
 def test_own_standard_errors_are_those_of_ordinary_least_squares():
     data = panel(continuous(3), unequal=True, seed=9)
-    stats = statistics(data)
+    stats = store_statistics(data)
     variance = stats.rss.sum() / (stats.n.sum() - 6)
     x = data.x[data.store == 1]
     expected = np.sqrt(variance * np.diagonal(np.linalg.inv(x.T @ x)))

@@ -103,6 +103,8 @@ BAD_FILES = {
         "".join(x + (",1\n" if i else "\n") for i, x in enumerate(WIDE.splitlines())), [], ["line 2", "expected"]),
     "quote never closed": (swap(WIDE, "905.5", '"905.5'), [], ["not a table", "expected"]),
     "wrong line after blank lines": ("\n\n" + swap(WIDE, "88.0", "x"), [], ["column Sales1", "line 5", "'x'"]),
+    "wrong line after a blank line": (
+        swap(swap(WIDE, "\n3.15", "\n\n3.15"), "121.25", "x"), [], ["column Sales1", "line 5", "'x'"]),
     "binary": (bytes(range(256)) * 20, [], ["not a text file", "expected"]),
     "picture": (b"\x89PNG\r\n\x1a\n" + bytes(64), [], ["not a text file", "expected"]),
     "gzip": (gzip.compress(WIDE.encode()), [], ["expected"]),

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 from em.fit import fit_mixture
 from em.mixture import MixtureParameters, e_step
-from em.panel import read_panel, statistics
+from em.panel import read_panel, store_statistics
 from em.scatter import scatter
 
 REFERENCE = SHARED / "reference" / "reference.json"
@@ -52,7 +52,7 @@ def test_the_best_known_estimates_are_found(panels, key):
         theirs = theirs._replace(weight=theirs.weight / theirs.weight.sum())
         # Six entries of the reference stopped a little before the top, along a flat ridge: there a fiftieth of a
         # standard error has to do.
-        short = fit.log_likelihood - float(e_step(theirs, statistics(panels[name]))[1])
+        short = fit.log_likelihood - float(e_step(theirs, store_statistics(panels[name]))[1])
         ridge = 0.02 if short > 1e-6 else 0.0
         assert -1e-7 < short < 1e-4
         for part in ("theta", "weight", "sigma"):
@@ -70,8 +70,8 @@ def test_a_fixed_sigma_is_distrusted_where_sales_scatter_less(panels):
 def test_residuals_inside_stores_are_those_of_lme4(panels, shared):
     """With a random slope for every store lme4's sigma is close to the pooled residual sd of each store's own line."""
     known = json.loads(shared("reference/reference.json").read_text())["lmm_lme4"]
-    assert scatter(statistics(panels["609948"])) == pytest.approx(known["609948|ML"]["sigma"], abs=5e-3)
-    assert scatter(statistics(panels["cheese"])) == pytest.approx(known["cheese|ML"]["sigma"], abs=5e-3)
+    assert scatter(store_statistics(panels["609948"])) == pytest.approx(known["609948|ML"]["sigma"], abs=5e-3)
+    assert scatter(store_statistics(panels["cheese"])) == pytest.approx(known["cheese|ML"]["sigma"], abs=5e-3)
 
 
 @pytest.mark.slow
@@ -80,6 +80,6 @@ def test_residuals_inside_stores_are_those_of_lme4(panels, shared):
 @pytest.mark.parametrize("name", ["609948", "cheese"])
 def test_every_seed_finds_the_best_known(panels, name, k, rule):
     known = KNOWN[f"{name}|{rule}|{k}"]["ll"]
-    stats = statistics(panels[name])
+    stats = store_statistics(panels[name])
     found = np.array([fit_mixture(stats, k, sigma=rule, seed=seed).log_likelihood for seed in range(20)])
     assert np.all(found > known - 1e-4), f"missed by {int((found <= known - 1e-4).sum())} of 20 seeds: {found}"

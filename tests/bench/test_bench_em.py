@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from em import fit_mixture, read_panel, statistics
+from em import fit_mixture, read_panel, store_statistics
 from em.mixture import Model
 from em.simulator import draw_prices, draw_stores, finite_mixture
 from em.starts import anchors, em_steps, random_starts
@@ -39,7 +39,7 @@ def test_per_start_beside_flexmix(k, tmp_path, capsys):
     if shutil.which("Rscript") is None:
         pytest.skip("Rscript is not installed; the peer is flexmix (Debian: r-cran-flexmix)")
     panel = read_panel(panel_file())
-    stats = statistics(panel)
+    stats = store_statistics(panel)
     long = pd.DataFrame({"store": panel.store, "x": panel.x[:, 1], "y": panel.y})
     long.to_csv(tmp_path / "long.csv", index=False)
     script = Path(__file__).with_name("flexmix.R")
