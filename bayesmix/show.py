@@ -9,6 +9,7 @@ from bayesmix.priors import statements
 from bayesmix.run import Posterior
 from em.mixture import MixtureParameters
 from em.panel import Panel
+from em.show import narrow
 from em.statistics import Floats
 
 
@@ -48,10 +49,10 @@ def show(posterior: Posterior, em: MixtureParameters | None) -> None:
 
 def _table(posterior: Posterior, em: MixtureParameters | None) -> Table:
     interval = f"{100 * INTERVAL:.0f}% interval"
-    table = Table(title=f"{posterior.name}: posterior ({interval} equal-tailed)", title_justify="left")
+    table = narrow(f"{posterior.name}: posterior ({interval} equal-tailed)")
     table.add_column("segment" if posterior.model == "mixture" else "")
     table.add_column("parameter")
-    for name in ("EM", "mean", "sd", interval, "R-hat", "ESS bulk", "ESS tail"):
+    for name in ("EM", "mean", "sd", interval, "R-hat", "ESS\nbulk", "ESS\ntail"):
         if name != "EM" or em is not None:
             table.add_column(name, justify="right")
     for section in _sections(posterior, em):

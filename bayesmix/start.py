@@ -36,6 +36,8 @@ def em_solution(panel: Panel, k: int, sigma: SigmaRule, seed: int, file: Path | 
         )
     if results["settings"].get("sigma") != sigma:
         raise InputError(f"{file}: was estimated with --sigma {results['settings'].get('sigma')}; expected {sigma}")
+    if results["settings"].get("common"):
+        raise InputError(f"{file}: has coefficients common to all segments; expected one made without --common")
     found = {fit["k"]: fit for fit in results["fits"]}
     if k not in found:
         raise InputError(f"{file}: has no K = {k}, only {', '.join(map(str, sorted(found)))}; run em.estimate --k {k}")

@@ -1,6 +1,7 @@
 """Writes the comparison as one self-contained page: the verdict, the table, the pictures, how to read them."""
 
 import math
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,6 +50,7 @@ def page(comparison: Comparison, verdict: Verdict, prices: str) -> str:
         verdict=verdict,
         prices=prices,
         data=comparison.results["data"],
+        file_name=PurePath(comparison.results["data"]["file"]).name,
         settings=comparison.results.get("settings", {}),
         rows=table(comparison),
         lowest=best_by_bic(comparison.results),

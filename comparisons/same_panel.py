@@ -36,6 +36,7 @@ def check_same_panel(results_file: str, results: dict[str, Any], fits: Sequence[
         Naming the two files and what differs between them.
     """
     _check_results(results_file, results)
+    _check_specification(results_file, results["settings"], fits)
     seen: dict[str, str] = {}
     for fit in fits:
         if fit.sha256 in seen:
@@ -66,6 +67,22 @@ def _check_results(file: str, results: dict[str, Any]) -> None:
         for key in ("k", "log_likelihood", "n_parameters", "bic"):
             if not isinstance(fit.get(key), (int, float)):
                 raise InputError(f"{file}: the fit of K = {fit.get('k')} has {key} {fit.get(key)!r}; expected a number")
+
+
+def _check_specification(file: str, settings: dict[str, Any], fits: Sequence[Fit]) -> None:
+    """Raise InputError where a BIC would stand beside the posterior of another model."""
+    for key in ("common", "membership"):
+        if settings.get(key):
+            raise InputError(
+                f"{file}: was estimated with --{key} {settings[key]}, which no posterior here has; "
+                f"expected a results.json without --{key}"
+            )
+    for fit in fits:
+        if fit.model == "mixture" and settings.get("sigma") != fit.sigma_rule:
+            raise InputError(
+                f"{file} and {fit.file}: sigma differs: {settings.get('sigma')} and {fit.sigma_rule}; "
+                "expected the same --sigma, so that BIC and elpd are of one model"
+            )
 
 
 def _same(first_file: str, first: Any, second_file: str, second: Any, key: str) -> None:

@@ -1,10 +1,13 @@
 """The arguments by which every command names a panel."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 from em.command import SAMPLE
 from em.errors import InputError
-from em.panel import Panel, read_panel
+
+if TYPE_CHECKING:
+    from em.panel import Panel
 
 
 def add_panel_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +30,7 @@ def add_panel_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def panel_from(args: argparse.Namespace, membership: str | None = None) -> Panel:
+def panel_from(args: argparse.Namespace, membership: str | None = None) -> "Panel":
     """The panel that a command's arguments name.
 
     Raises
@@ -37,6 +40,8 @@ def panel_from(args: argparse.Namespace, membership: str | None = None) -> Panel
     """
     if args.data is None and not SAMPLE.is_file():
         raise InputError(f"no DATA given, and the sample is not here ({SAMPLE}); name a CSV or Parquet file")
+    from em.panel import read_panel
+
     return read_panel(
         args.data or SAMPLE,
         store=args.store,

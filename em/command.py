@@ -89,17 +89,18 @@ def check_writable(*outputs: Path | None, inputs: Sequence[str | Path | None] = 
     taken = {Path(name).resolve(): f"the input {name}" for name in inputs if name is not None}
     for path in filter(None, outputs):
         try:
-            if path.is_dir():
-                raise InputError(f"{path}: is a folder; expected a file to write")
-            if path.exists() and not path.is_file():
-                raise InputError(f"{path}: is not a regular file; expected a file to write")
-            if not path.parent.is_dir():
-                raise InputError(f"{path}: there is no folder {path.parent}; expected one to write into")
-            allowed = os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
             place = path.resolve()
+            folder, other, nowhere = path.is_dir(), path.exists() and not path.is_file(), not path.parent.is_dir()
+            allowed = os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
         except (OSError, ValueError) as wrong:
             reason = getattr(wrong, "strerror", None) or wrong
             raise InputError(f"{path}: cannot be written ({reason})") from wrong
+        if folder:
+            raise InputError(f"{path}: is a folder; expected a file to write")
+        if other:
+            raise InputError(f"{path}: is not a regular file; expected a file to write")
+        if nowhere:
+            raise InputError(f"{path}: there is no folder {path.parent}; expected one to write into")
         if not allowed:
             raise InputError(f"{path}: cannot be written (no permission)")
         if place in taken:

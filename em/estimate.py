@@ -5,15 +5,8 @@ import sys
 from pathlib import Path
 
 from em.arguments import add_panel_arguments, panel_from
-from em.bootstrap import draw_replicates, likelihood_ratio_test
-from em.bound import MOST_STORES, bound
 from em.command import SAMPLE, Parser, check_writable, distrust, printing, run, watched
 from em.errors import InputError
-from em.fit import fit_mixture
-from em.panel import store_statistics
-from em.results import results_record, write_json, write_stores
-from em.show import show
-from em.starts import widened
 
 EXAMPLE = """examples:
   python -m em.estimate
@@ -58,15 +51,24 @@ def command(argv: list[str]) -> int:
     if args.bootstrap < 0:
         raise InputError(f"--bootstrap is {args.bootstrap}; expected a number of panels, 0 or more")
     check_writable(args.out, args.stores, inputs=[args.data or SAMPLE])
+    # What is heavy is loaded here, so that --help, wrong calls and Ctrl-C are answered at once.
+    from em.bootstrap import draw_replicates, likelihood_ratio_test
+    from em.bound import MOST_STORES, bound
+    from em.fit import fit_mixture
+    from em.panel import store_statistics
+    from em.results import results_record, write_json, write_stores
+    from em.show import show
+    from em.starts import widened
+
     panel = panel_from(args, args.membership)
     stats = store_statistics(panel)
     fits = []
     for k in watched(sorted(args.k), "numbers of segments", len(args.k)):
-        smaller = [widened(fit.parameters, k) for fit in fits[-1:]]
+        before = [widened(fit.parameters, k) for fit in fits[-1:]]
         fits.append(
             fit_mixture(
                 panel, k, sigma=args.sigma, common=args.common, starts=args.starts, seed=args.seed, stats=stats,
-                also=smaller,
+                also=before,
             )
         )  # fmt: skip
     bounded = args.sigma == "fixed" and panel.traits is None and stats.n_stores <= MOST_STORES

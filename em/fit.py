@@ -123,7 +123,7 @@ def fit_mixture(
         stats, stores = data, tuple(str(i + 1) for i in range(data.n_stores))
         names = ("intercept", "log_price", *(f"x{i}" for i in range(2, data.n_coefficients)))[: data.n_coefficients]
         traits, trait_names = None, ()
-    _check(stats, k, sigma, starts, seed, common, names)
+    _check(stats, k, sigma, starts, seed, common, names, traits)
     model = Model(
         sigma,
         tuple(name in common for name in names) if common else (),
@@ -159,7 +159,14 @@ def fit_mixture(
 
 
 def _check(
-    stats: GaussianStatistics, k: int, sigma: str, starts: int, seed: int, common: Sequence[str], names: Sequence[str]
+    stats: GaussianStatistics,
+    k: int,
+    sigma: str,
+    starts: int,
+    seed: int,
+    common: Sequence[str],
+    names: Sequence[str],
+    traits: Floats | None,
 ) -> None:
     if not 1 <= k <= stats.n_stores:
         raise InputError(f"K is {k}; expected a number of segments from 1 to the number of stores, {stats.n_stores}")
@@ -169,6 +176,11 @@ def _check(
         raise InputError(f"starts is {starts}; expected at least 1")
     if sigma not in get_args(SigmaRule):
         raise InputError(f"sigma is {sigma!r}; expected one of {', '.join(get_args(SigmaRule))}")
+    if traits is not None and 2 * (k - 1) * traits.shape[1] > stats.n_stores:
+        raise InputError(
+            f"membership: {(k - 1) * traits.shape[1]} logits for {stats.n_stores} stores; "
+            "expected at least two stores for each"
+        )
     unknown = [name for name in common if name not in names]
     if unknown:
         raise InputError(f"no coefficient {unknown[0]!r} to hold common; the coefficients are {', '.join(names)}")
@@ -186,7 +198,11 @@ def _warnings(found: Found, best: Optimum, starts: int, model: Model, stats: Gau
     if not best.converged:
         reasons.append(f"K={k}: EM did not converge in {best.iterations} steps")
     elif not best.identified:
-        reasons.append(f"K={k}: segments coincide or are empty; the data do not tell {k} segments apart")
+        reasons.append(
+            f"K={k}: segments coincide or are empty; the data do not tell {k} segments apart"
+            if model.traits is None
+            else f"K={k}: the estimates are not unique: segments coincide, or traits tell them apart without error"
+        )
     if found.at_best < min(ENOUGH, starts) and not found.certified:
         reasons.append(f"K={k}: only {found.at_best} of {starts} starts reached the best optimum; use more --starts")
     if found.degenerate == starts:

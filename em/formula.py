@@ -11,7 +11,9 @@ from em.errors import InputError
 from em.statistics import Floats, Ints
 from em.table import Table, numbers, shorten
 
-FUNCTIONS = ("log", "log10", "log1p", "exp", "sqrt", "I", "C", "poly", "bs", "center", "scale")
+FUNCTIONS = {"log": np.log, "log10": np.log10, "log1p": np.log1p, "exp": np.exp, "sqrt": np.sqrt}
+MARKS = ("I", "C")  # formulaic's own: arithmetic, categories
+MOST_COLUMNS = 30
 
 if TYPE_CHECKING:
     from em.panel import Columns
@@ -32,7 +34,7 @@ def design(table: Table, columns: "Columns", sales: Floats, position: Ints) -> t
     """
     formula = columns.formula or ""
     response, _, terms = formula.rpartition("~")
-    name = columns.sales or "sales"
+    name = columns.sales or response_of(formula) or "sales"
     if response.strip() and response.replace(" ", "") not in {f"log({name})", f"log(`{name}`)"}:
         raise InputError(
             f"formula {formula!r}: the response is {response.strip()}; expected log({name}), the model's scale"
@@ -44,6 +46,12 @@ def design(table: Table, columns: "Columns", sales: Floats, position: Ints) -> t
     for price in (columns.price or "price", *(n[4:-1] for n in names if n.casefold() == "log(price)")):
         usual[f"log({price})"] = "log_price"
     return np.log(sales), x, tuple(usual.get(n, n) for n in names)
+
+
+def response_of(formula: str) -> str | None:
+    """NAME where the formula begins with log(NAME) ~, else None."""
+    found = re.fullmatch(r"\s*log\(\s*`?(.+?)`?\s*\)\s*~.*", formula, flags=re.DOTALL)
+    return found.group(1) if found else None
 
 
 def store_traits(
@@ -91,22 +99,22 @@ def _matrix(
     from formulaic import Formula
     from formulaic.errors import FormulaicError
 
-    called = [name for name in re.findall(r"([^\W\d][\w.]*)\s*\(", formula) if name not in FUNCTIONS]
+    called = [name for name in re.findall(r"([^\W\d][\w.]*)\s*\(", formula) if name not in (*FUNCTIONS, *MARKS)]
     if called or "|" in formula or "~" in formula or "{" in formula:
         found = f"{called[0]}()" if called else "one of | ~ {"
         raise InputError(
-            f"{what}: {found} is not understood here; expected terms such as {', '.join(FUNCTIONS)} of columns"
+            f"{what}: {found} is not understood here; expected {', '.join((*FUNCTIONS, *MARKS))} of columns"
         )
     try:
         parsed = Formula.from_spec(formula.strip())
-        used = sorted(map(str, parsed.required_variables))
+        used = sorted(set(map(str, parsed.required_variables)) - set(FUNCTIONS))
     except (FormulaicError, SyntaxError) as wrong:
         raise InputError(f"{what}: cannot be read ({str(wrong).splitlines()[0]})") from wrong
     frame = {}
     for name in used:
         if name == response:
             raise InputError(f"{what}: {name} stands on both sides; expected terms that explain it")
-        column = table.find(name, "formula")
+        column = table.find(name, what)
         cells = table.frame[column]
         frame[name] = cells.to_numpy()[position] if _categories(cells) else numbers(table, column, name)[position]
         missing = pd.isna(frame[name])
@@ -117,7 +125,9 @@ def _matrix(
             )
     try:
         with np.errstate(divide="ignore", invalid="ignore"):
-            matrix = parsed.get_model_matrix(pd.DataFrame(frame, index=range(position.size)), na_action="ignore")
+            matrix = parsed.get_model_matrix(
+                pd.DataFrame(frame, index=range(position.size)), na_action="ignore", context=FUNCTIONS
+            )
     except (FormulaicError, SyntaxError) as wrong:
         raise InputError(f"{what}: cannot be evaluated ({str(wrong).splitlines()[0]})") from wrong
     values = np.asarray(matrix, dtype=float)
@@ -127,6 +137,9 @@ def _matrix(
         row, column = (int(at[0]) for at in np.nonzero(bad))
         place = table.place(int(table.frame.index[position[row]]))
         raise InputError(f"{table.file}: {names[column]}, {place}: is {values[row, column]}; expected a finite number")
+    if len(names) > MOST_COLUMNS:
+        raise InputError(f"{what}: makes {len(names)} columns; expected at most {MOST_COLUMNS}")
+
     if not names:
         raise InputError(f"{what}: has no terms; the file has {shorten([str(c) for c in table.frame.columns])}")
     return values, names

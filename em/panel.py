@@ -92,6 +92,13 @@ def read_panel(
     InputError
         Naming file, column, store and week, and what was expected.
     """
+    if formula is not None and (covariates or price):
+        raise InputError("a formula takes the place of price and covariates; expected one or the other")
+    if formula is not None and sales is None:
+        from em.formula import response_of
+
+        named = response_of(formula)
+        sales = None if named == "sales" else named
     columns = Columns(store, week, sales, price, tuple(covariates), formula, membership)
     table = read_table(path, [name for name in ("store", "week", store, week) if name])
     names = {str(name).casefold() for name in table.frame.columns}
@@ -201,7 +208,7 @@ def _gap_note(gaps: int) -> tuple[str, ...]:
 
 
 def _panel(table: Table, columns: Columns, rows: _Rows) -> Panel:
-    if columns.formula:
+    if columns.formula is not None:
         from em.formula import design
 
         y, x, names = design(table, columns, rows.sales, rows.position)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -56,9 +57,14 @@ def show(
         console.print(_membership_table(by_k[best_k]))
 
 
+def narrow(title: str) -> Table:
+    """An empty table that spends no room on frames, for terminals of 80 columns."""
+    return Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+
+
 def _criteria_table(fits: Sequence[MixtureFit], best_k: int, limit: Bound | None) -> Table:
     """Criteria down, K across, so that the page of a narrow terminal holds it."""
-    table = Table(title="Segments by maximum likelihood (* best of a criterion: the smallest)", title_justify="left")
+    table = narrow("Segments by maximum likelihood (* the smallest of a criterion)")
     table.add_column("K")
     for fit in fits:
         table.add_column(str(fit.k), justify="right", overflow="fold", style="bold" if fit.k == best_k else "")
@@ -79,7 +85,7 @@ def _criteria_table(fits: Sequence[MixtureFit], best_k: int, limit: Bound | None
 
 
 def _membership_table(fit: MixtureFit) -> Table:
-    table = Table(title="Membership: log-odds against segment 1 (standard errors)", title_justify="left")
+    table = narrow("Membership: log-odds against segment 1 (standard errors)")
     table.add_column("segment", justify="right")
     for name in fit.trait_names:
         table.add_column(name, justify="right")
@@ -95,7 +101,7 @@ def _membership_table(fit: MixtureFit) -> Table:
 def _segment_table(fit: MixtureFit) -> Table:
     errors = fit.standard_errors
     title = f"K = {fit.k}, lowest BIC: estimates (standard errors from the observed information)"
-    table = Table(title=title, title_justify="left")
+    table = narrow(title)
     table.add_column("segment", justify="right")
     for name in ("share", *fit.coefficients, "sigma", "stores"):
         table.add_column(name, justify="right")
