@@ -33,6 +33,9 @@ class Priors:
     lkj: float = 2.0
 
 
+AT_AVERAGES = "intercept at average prices"  # columns are centred while sampling, see `bayesmix.centre`
+
+
 def default_priors(stats: GaussianStatistics, coefficients: tuple[str, ...]) -> Priors:
     """The priors of a panel: N(mean log sales, 3), N(-1, 1.5) for log_price, N(0, 2.5) for any other covariate.
 
@@ -58,7 +61,7 @@ def statements(priors: Priors, model: str, sigma: str) -> dict[str, str]:
     """The priors of a model as one line for each of its quantities."""
     quantity = "mu" if model == "hierarchical" else "theta"
     lines = {
-        f"{quantity}[{name}]": f"normal({mean:.4g}, {sd:.4g})"
+        f"{quantity}[{AT_AVERAGES if name == 'intercept' else name}]": f"normal({mean:.4g}, {sd:.4g})"
         for name, mean, sd in zip(priors.coefficients, priors.mean, priors.sd, strict=True)
     }
     if model == "hierarchical":

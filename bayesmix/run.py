@@ -1,12 +1,13 @@
 """From a panel to a posterior: sample, relabel, work out the stores, judge."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import xarray as xr
 
 from bayesmix import hierarchical, mixture
+from bayesmix.centre import Centred, centre, centred_parameters
 from bayesmix.diagnose import reasons_for_distrust
 from bayesmix.labels import relabel, share_switched
 from bayesmix.posterior import ParameterDraws, StorePosterior, store_posterior
@@ -79,9 +80,10 @@ def fit_mixture(
     """
     if panel.traits is not None:
         raise InputError(f"{panel.file}: covariates of membership are not part of the Bayesian mixture yet")
-    stats, priors = _ready(panel, priors, settings)
-    model = mixture.mixture_model(stats, start.n_segments, priors, sigma)
-    draws = sample(model, mixture.QUANTITIES, mixture.mixture_start(start, sigma), settings)
+    stats, centred, priors = _ready(panel, priors, settings)
+    model = mixture.mixture_model(centred.statistics, start.n_segments, priors, sigma)
+    first = mixture.mixture_start(centred_parameters(start, centred), sigma)
+    draws = _uncentred(sample(model, mixture.QUANTITIES, first, settings), centred)
     weight, theta, sd = (_flat(draws.quantities[name]) for name in mixture.QUANTITIES)
     stores = store_posterior(stats, ParameterDraws(weight, theta, sd), e_step(start, stats)[0])
     quantities = {
@@ -104,10 +106,10 @@ def fit_hierarchical(
     InputError
         When the settings allow no draws.
     """
-    stats, priors = _ready(panel, priors, settings)
-    model = hierarchical.hierarchical_model(stats, priors, sigma)
-    start = hierarchical.hierarchical_start(stats, sigma)
-    draws = sample(model, hierarchical.QUANTITIES, start, settings)
+    stats, centred, priors = _ready(panel, priors, settings)
+    model = hierarchical.hierarchical_model(centred.statistics, priors, sigma)
+    start = hierarchical.hierarchical_start(centred.statistics, sigma)
+    draws = _uncentred(sample(model, hierarchical.QUANTITIES, start, settings), centred)
     mu, omega, sd = (_flat(draws.quantities[name]) for name in hierarchical.QUANTITIES)
     parameters = ParameterDraws(np.ones((len(mu), 1)), mu[:, None], sd, omega[:, None])
     stores = store_posterior(stats, parameters, np.ones((stats.n_stores, 1)))
@@ -115,12 +117,25 @@ def fit_hierarchical(
     return _posterior(panel, stats, "hierarchical", 1, sigma, priors, settings, draws, quantities, stores)
 
 
-def _ready(panel: Panel, priors: Priors | None, settings: Settings) -> tuple[GaussianStatistics, Priors]:
+def _uncentred(draws: Draws, centred: Centred) -> Draws:
+    """The draws on the columns as they are."""
+    back = centred.back
+    quantities = dict(draws.quantities)
+    for name in ("theta", "mu"):
+        if name in quantities:
+            quantities[name] = quantities[name] @ back.T
+    if "omega" in quantities:
+        quantities["omega"] = back @ quantities["omega"] @ back.T
+    return replace(draws, quantities=quantities)
+
+
+def _ready(panel: Panel, priors: Priors | None, settings: Settings) -> tuple[GaussianStatistics, Centred, Priors]:
     for name in ("draws", "tune", "chains"):
         if getattr(settings, name) < 1:
             raise InputError(f"{name} is {getattr(settings, name)}; expected at least 1")
     stats = store_statistics(panel)
-    return stats, priors or default_priors(stats, panel.coefficients)
+    centred = centre(stats, panel.coefficients)
+    return stats, centred, priors or default_priors(centred.statistics, panel.coefficients)
 
 
 def _flat(value: Floats) -> Floats:

@@ -20,8 +20,6 @@ WORDS = {
     "log_density_of": "what the likelihood is a density of",
 }
 
-DATA = ("file", "sha256", "stores", "weeks", "observations", "coefficients")
-
 
 def check_same_panel(results_file: str, results: dict[str, Any], fits: Sequence[Fit]) -> None:
     """Raise InputError unless all fits and the EM results are of one panel and one unit.
@@ -35,7 +33,6 @@ def check_same_panel(results_file: str, results: dict[str, Any], fits: Sequence[
     InputError
         Naming the two files and what differs between them.
     """
-    _check_results(results_file, results)
     _check_specification(results_file, results["settings"], fits)
     seen: dict[str, str] = {}
     for fit in fits:
@@ -55,18 +52,6 @@ def check_same_panel(results_file: str, results: dict[str, Any], fits: Sequence[
                 f"{fit.file} and {first.file}: the store statistics differ, so they read different columns of "
                 f"{fit.data.get('file')}; expected fits of one panel"
             )
-
-
-def _check_results(file: str, results: dict[str, Any]) -> None:
-    """Raise InputError where results.json has not what a comparison needs of it."""
-    data = results["data"]
-    missing = [key for key in DATA if not isinstance(data, dict) or key not in data]
-    if missing:
-        raise InputError(f"{file}: data has no {missing[0]}; expected a results.json of em.estimate")
-    for fit in results["fits"]:
-        for key in ("k", "log_likelihood", "n_parameters", "bic"):
-            if not isinstance(fit.get(key), (int, float)):
-                raise InputError(f"{file}: the fit of K = {fit.get('k')} has {key} {fit.get(key)!r}; expected a number")
 
 
 def _check_specification(file: str, settings: dict[str, Any], fits: Sequence[Fit]) -> None:

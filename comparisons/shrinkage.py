@@ -7,10 +7,10 @@ import numpy as np
 import xarray as xr
 
 from comparisons.load import Fit
-from em.statistics import Floats, GaussianStatistics, Ints
+from em.scatter import scatter
+from em.statistics import Floats, GaussianStatistics, Ints, spectrum
 
 DRAWS = 200  # enough for a posterior mean that is read as whole per cent
-SINGULAR = 1e-12  # share of the largest eigenvalue of X'X below which a direction counts as not seen
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,9 @@ def own_standard_errors(stats: GaussianStatistics) -> Floats:
     -------
     (store, coefficient), infinite where the store's weeks do not determine the coefficient.
     """
-    variance = stats.rss.sum() / max(stats.n.sum() - stats.n_coefficients * stats.n_stores, 1.0)
-    values, vectors = np.linalg.eigh(stats.xtx)
-    seen = values > SINGULAR * values[:, -1:]
+    values, vectors, scale, seen = spectrum(stats.xtx)
     inverse = np.divide(1.0, values, out=np.zeros_like(values), where=seen)
-    errors = np.sqrt(variance * np.einsum("sak,sk->sa", vectors**2, inverse))
+    errors = scatter(stats) * np.sqrt(np.einsum("sak,sk->sa", vectors**2, inverse)) / scale
     unseen = np.einsum("sak,sk->sa", vectors**2, ~seen)
     return np.where(unseen > 1e-6, np.inf, errors)
 

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from em.membership import separated
 from em.mixture import MixtureParameters, Model, e_step, m_step
-from em.score import Derivatives, derivatives, pack, unpack
+from em.score import Derivatives, derivatives, least_share_observed, pack, unpack
 from em.starts import where
 from em.statistics import Floats, GaussianStatistics
 
@@ -19,6 +20,7 @@ GAIN = 1e-13  # predicted gain in log-likelihood at which Newton stops
 BELOW_ROUNDING = (
     1e-9  # a predicted gain that the rounding of the log-likelihood would hide: the step is taken unchecked
 )
+OBSERVED = 1e-6  # share of the complete-data information below which segments are not told apart
 CURVATURE = 1e-10  # smallest eigenvalue of the scaled information that counts as positive
 
 
@@ -112,7 +114,9 @@ def newton(
             at = derivatives(params, stats, model)
             step, gain, identified = _newton_step(at)
             if gain < tol:
-                return Optimum(params, at.log_likelihood, True, iterations, identified)
+                told = least_share_observed(at) > OBSERVED
+                apart = model.traits is not None and separated(model.traits, params.gamma)
+                return Optimum(params, at.log_likelihood, True, iterations, told and not apart)
             free = pack(params, model)
             if gain < BELOW_ROUNDING and identified:
                 ahead = unpack(free + step, k, p, model)

@@ -16,7 +16,7 @@ from em.fit import MixtureFit
 from em.mixture import MixtureParameters, log_weights
 from em.optimum import best_optimum
 from em.starts import widened
-from em.statistics import Floats, GaussianStatistics
+from em.statistics import Floats, GaussianStatistics, spectrum
 
 STARTS = 10  # of each fit to a drawn panel, besides the parameters it was drawn from
 
@@ -50,11 +50,11 @@ def draw_statistics(
     log_weight = np.broadcast_to(log_weights(params, traits), (stats.n_stores, params.n_segments))
     segment = (np.cumsum(np.exp(log_weight), axis=1) < rng.random((stats.n_stores, 1))).sum(1)
     segment = np.minimum(segment, params.n_segments - 1)
-    values, vectors = np.linalg.eigh(stats.xtx)
-    seen = values > 1e-12 * np.maximum(values[:, -1:], np.finfo(float).tiny)
-    scale = np.where(seen, 1.0 / np.sqrt(np.where(seen, values, 1.0)), 0.0)
+    values, vectors, unit, seen = spectrum(stats.xtx)
+    root = np.where(seen, 1.0 / np.sqrt(np.where(seen, values, 1.0)), 0.0)
+    noise = np.einsum("sab,sb->sa", vectors, root * rng.standard_normal(root.shape)) / unit
     sigma = params.sigma[segment]
-    noise = np.einsum("sab,sb->sa", vectors, scale * rng.standard_normal(scale.shape)) * sigma[:, None]
+    noise *= sigma[:, None]
     left = stats.n - seen.sum(1)
     rss = np.square(sigma) * np.where(left > 0, rng.chisquare(np.maximum(left, 1.0)), 0.0)
     return stats._replace(b=params.theta[segment] + noise, rss=rss)

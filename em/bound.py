@@ -21,6 +21,7 @@ from em.steepest import peaks
 
 MOST_ANCHORS = 300
 MOST_STORES = 20_000  # above this the bound is not worth the wait
+MOST_POINTS = 60  # a mixing distribution of more points is a continuum, and tells nobody when to stop adding segments
 MERGED = 0.05  # squared distance, in the information of an average store, below which two points stand for one
 COVERED = 30.0  # a store further below its own best than this, in log-density, needs a point of its own
 NOTHING = 1e-7  # weight below which a point is not told of
@@ -46,7 +47,9 @@ class Bound(NamedTuple):
     theta: Floats
 
 
-def bound(stats: GaussianStatistics, theta: Floats, *, tol: float = 1e-4, max_iter: int = 60, seed: int = 0) -> Bound:
+def bound(
+    stats: GaussianStatistics, theta: Floats, *, tol: float = 1e-4, max_iter: int = 60, seed: int = 0
+) -> Bound | None:
     """Compute the bound for sigma = 1.
 
     Parameters
@@ -55,14 +58,22 @@ def bound(stats: GaussianStatistics, theta: Floats, *, tol: float = 1e-4, max_it
     tol : largest slack, in log-likelihood, to stop at.
     max_iter : the most rounds of adding, weighing and dropping; the bound holds wherever they stop.
     seed : which stores' coefficients are tried as new points, when there are more than 300.
+
+    Returns
+    -------
+    The bound, or None where it takes more than 60 points: a continuum, to which segments only come closer.
     """
     with threadpool_limits(1, user_api="blas"):
         return _bound(stats, theta, tol, max_iter, np.random.default_rng(seed))
 
 
-def _bound(stats: GaussianStatistics, theta: Floats, tol: float, max_iter: int, rng: np.random.Generator) -> Bound:
+def _bound(
+    stats: GaussianStatistics, theta: Floats, tol: float, max_iter: int, rng: np.random.Generator
+) -> Bound | None:
     own = anchors(stats)
     theta = _covering(stats, theta, own)
+    if len(theta) > MOST_POINTS:
+        return None
     if len(own) > MOST_ANCHORS:
         own = own[rng.choice(len(own), MOST_ANCHORS, replace=False)]
     weight = np.full(len(theta), 1.0 / len(theta))
@@ -87,6 +98,8 @@ def _bound(stats: GaussianStatistics, theta: Floats, tol: float, max_iter: int, 
         weight = np.concatenate([(1.0 - NEW) * weight, np.full(len(new), NEW / len(new))])
         component = np.concatenate([component, component_loglik(stats, new, np.ones(len(new)))], axis=1)
         theta, weight, component, loglik = _weigh(theta, weight, component)
+        if len(theta) > MOST_POINTS:
+            return None
         theta, weight, component, loglik = _settle(stats, theta, weight, component, loglik)
     return best
 

@@ -96,7 +96,9 @@ def command(argv: list[str]) -> int:
     with printing():
         show(panel, fits, record["best_k"], limit, tests)
     print(f"written: {args.out}" + (f", {args.stores}" if args.stores else ""), file=sys.stderr)
-    return distrust(list(dict.fromkeys(reason for fit in fits for reason in fit.warnings)))
+    # That the data cannot tell more segments apart is an answer, and no reason to distrust the best K.
+    doubted = [fit for fit in fits if fit.identified or fit.k == record["best_k"]]
+    return distrust(list(dict.fromkeys(reason for fit in doubted for reason in fit.warnings)))
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from em.accelerate import Optimum
 from em.criteria import Criteria, criteria
 from em.errors import InputError
+from em.membership import separated
 from em.mixture import MixtureParameters, Model, SigmaRule, e_step
 from em.optimum import ENOUGH, Found, best_optimum
 from em.panel import Panel, store_statistics
@@ -35,7 +36,8 @@ class MixtureFit:
     memberships : (store, segment) posterior probabilities.
     n_parameters, criteria : how many were free, and the information criteria.
     standard_errors, robust_standard_errors : from the information, and clustered by store; None where not identified.
-    converged, iterations : whether the score vanishes; EM and Newton steps of one start, swaps included.
+    converged, identified : whether the score vanishes, and whether the data tell the segments apart.
+    iterations : EM and Newton steps of one start, swaps included.
     starts_tried, starts_at_best, starts_degenerate : searches, those that ended here, those set aside because a
         segment was empty or its sigma at the lower bound.
     stores, coefficients, trait_names : labels.
@@ -50,6 +52,7 @@ class MixtureFit:
     standard_errors: StandardErrors | None = field(repr=False)
     robust_standard_errors: StandardErrors | None = field(repr=False)
     converged: bool
+    identified: bool
     iterations: int
     starts_tried: int
     starts_at_best: int
@@ -146,6 +149,7 @@ def fit_mixture(
         standard_errors=errors[0] if errors else None,
         robust_standard_errors=errors[1] if errors else None,
         converged=best.converged,
+        identified=best.identified,
         iterations=best.iterations,
         starts_tried=starts,
         starts_at_best=found.at_best,
@@ -198,12 +202,10 @@ def _warnings(found: Found, best: Optimum, starts: int, model: Model, stats: Gau
     if not best.converged:
         reasons.append(f"K={k}: EM did not converge in {best.iterations} steps")
     elif not best.identified:
-        reasons.append(
-            f"K={k}: segments coincide or are empty; the data do not tell {k} segments apart"
-            if model.traits is None
-            else f"K={k}: the estimates are not unique: segments coincide, or traits tell them apart without error"
-        )
-    if found.at_best < min(ENOUGH, starts) and not found.certified:
+        reasons.append(f"K={k}: segments coincide or are empty; the data do not tell {k} segments apart")
+    if model.traits is not None and separated(model.traits, best.parameters.gamma):
+        reasons.append(f"K={k}: covariates of membership tell segments apart without error; their logits are infinite")
+    if found.at_best < ENOUGH and not found.certified:
         reasons.append(f"K={k}: only {found.at_best} of {starts} starts reached the best optimum; use more --starts")
     if found.degenerate == starts:
         reasons.append(f"K={k}: in every start a segment emptied or its sigma fell to the lower bound")

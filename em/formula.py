@@ -12,7 +12,7 @@ from em.statistics import Floats, Ints
 from em.table import Table, numbers, shorten
 
 FUNCTIONS = {"log": np.log, "log10": np.log10, "log1p": np.log1p, "exp": np.exp, "sqrt": np.sqrt}
-MARKS = ("I", "C")  # formulaic's own: arithmetic, categories
+MARKS = ("I", "C", "center", "scale", "poly", "bs")  # formulaic's own
 MOST_COLUMNS = 30
 
 if TYPE_CHECKING:
@@ -107,7 +107,9 @@ def _matrix(
         )
     try:
         parsed = Formula.from_spec(formula.strip())
-        used = sorted(set(map(str, parsed.required_variables)) - set(FUNCTIONS))
+        # Formulaic does not list what stands only inside its stateful functions, such as center().
+        named = {name for name in re.findall(r"[^\W\d][\w.]*", formula) if name in table.frame.columns}
+        used = sorted(named | set(map(str, parsed.required_variables)) - set(FUNCTIONS))
     except (FormulaicError, SyntaxError) as wrong:
         raise InputError(f"{what}: cannot be read ({str(wrong).splitlines()[0]})") from wrong
     frame = {}

@@ -25,6 +25,8 @@ def logit_step(traits: Floats, responsibilities: Floats, gamma: Floats | None) -
         gamma[..., 0] = np.log(share) - np.log(share[..., :1])
     if k == 1:
         return gamma
+    unit = np.sqrt(np.square(traits).mean(0))
+    traits, gamma = traits / unit, gamma * unit
     value, probability = _value(traits, responsibilities, gamma)
     slope = (np.swapaxes(responsibilities - probability, -1, -2) @ traits)[..., 1:, :]
     free = (k - 1) * q
@@ -42,7 +44,20 @@ def logit_step(traits: Floats, responsibilities: Floats, gamma: Floats | None) -
     safe = gamma.copy()
     safe[..., 1:, :] += np.linalg.solve(bound + ridge, flat).reshape(slope.shape)
     better = (_value(traits, responsibilities, newton)[0] >= value)[..., None, None]
-    return np.where(better, newton, safe)
+    return np.where(better, newton, safe) / unit
+
+
+def separated(traits: Floats, gamma: Floats | None) -> bool:
+    """Whether traits tell segments apart without error, so that logits have no finite maximum.
+
+    It shows in the information of a logit, sum_i p_i (1 - p_i) z_i^2, against the most there could be, sum_i z_i^2.
+    """
+    if gamma is None or gamma.shape[0] < 2:
+        return False
+    probability = _value(traits, np.zeros((traits.shape[0], gamma.shape[0])), gamma)[1]
+    squares = np.square(traits)
+    informed = np.einsum("sk,sq->kq", probability * (1.0 - probability), squares) / squares.sum(0)
+    return bool(informed.min() < 1e-7)
 
 
 def _value(traits: Floats, responsibilities: Floats, gamma: Floats) -> tuple[Floats, Floats]:

@@ -76,7 +76,8 @@ def best_optimum(
         if at_best >= min(ENOUGH, starts):
             break
         if model.sigma == "fixed" and part is stats and steepest < SAME:
-            certified = bound(stats, best.parameters.theta).log_likelihood < best.log_likelihood + SAME
+            limit = bound(stats, best.parameters.theta)
+            certified = limit is not None and limit.log_likelihood < best.log_likelihood + SAME
             if certified:
                 break
     if part is not stats:

@@ -20,6 +20,7 @@ from em.panel import Panel
 from em.standard_errors import StandardErrors
 
 SCHEMA = "em-results/1"
+DATA = ("file", "sha256", "stores", "weeks", "observations", "coefficients")
 
 
 def data_of(panel: Panel) -> dict[str, Any]:
@@ -59,6 +60,7 @@ def fit_record(fit: MixtureFit) -> dict[str, Any]:
         "standard_errors": _errors(fit.standard_errors),
         "robust_standard_errors": _errors(fit.robust_standard_errors),
         "converged": fit.converged,
+        "identified": fit.identified,
         "iterations": fit.iterations,
         "starts": {"tried": fit.starts_tried, "at_best": fit.starts_at_best, "degenerate": fit.starts_degenerate},
         "warnings": list(fit.warnings),
@@ -153,12 +155,50 @@ def read_results(path: str | Path) -> dict[str, Any]:
     missing = [key for key in ("data", "settings", "best_k", "fits") if key not in record]
     if missing or not isinstance(record["fits"], list) or not record["fits"]:
         raise InputError(f"{path}: has no {missing[0] if missing else 'fits'}; expected a whole results.json")
+    for key in ("data", "settings"):
+        if not isinstance(record[key], dict):
+            raise InputError(f"{path}: {key} is no record; expected a whole results.json")
+    absent = [key for key in DATA if key not in record["data"]]
+    if absent:
+        raise InputError(f"{path}: data has no {absent[0]}; expected a whole results.json")
     for fit in record["fits"]:
-        needed = ("k", "theta", "pi", "sigma", "log_likelihood", "bic")
-        absent = [key for key in needed if not isinstance(fit, dict) or key not in fit]
-        if absent:
-            raise InputError(f"{path}: a fit has no {absent[0]}; expected a whole results.json")
+        wrong = _damage(fit, len(record["data"]["coefficients"]))
+        if wrong:
+            k = fit.get("k") if isinstance(fit, dict) else None
+            raise InputError(
+                f"{path}: the fit of K = {k}: {wrong}; expected a whole results.json, run em.estimate again"
+            )
     return record
+
+
+def _damage(fit: Any, p: int) -> str | None:
+    """What is wrong with one entry of `fits`; None when nothing is."""
+    if not isinstance(fit, dict):
+        return "is no record"
+    k = fit.get("k")
+    if not isinstance(k, int) or isinstance(k, bool) or k < 1:
+        return f"k is {k!r}, no number of segments"
+    for key in ("log_likelihood", "n_parameters", "bic"):
+        if not isinstance(fit.get(key), int | float) or isinstance(fit[key], bool):
+            return f"{key} is {fit.get(key)!r}, no number"
+    for key, shape in (("theta", (k, p)), ("pi", (k,)), ("sigma", (k,))):
+        if not _is_array(fit.get(key), shape):
+            return f"{key} is not {' x '.join(map(str, shape))} numbers"
+    if min(fit["pi"]) < 0.0 or abs(sum(fit["pi"]) - 1.0) > 1e-6 or min(fit["sigma"]) <= 0.0:
+        return "shares must sum to 1 and sigmas be above zero"
+    errors = fit.get("standard_errors")
+    if errors is not None and not (isinstance(errors, dict) and _is_array(errors.get("theta"), (k, p))):
+        return f"standard_errors are not those of {k} segments"
+    if not isinstance(fit.get("warnings", []), list):
+        return "warnings are no list"
+    return None
+
+
+def _is_array(value: Any, shape: tuple[int, ...]) -> bool:
+    """Whether nested lists are finite numbers of a shape."""
+    if not shape:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, list) and len(value) == shape[0] and all(_is_array(item, shape[1:]) for item in value)
 
 
 def write_stores(path: Path, panel: Panel, fits: Sequence[MixtureFit]) -> None:

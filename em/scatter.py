@@ -3,17 +3,22 @@
 import numpy as np
 
 from em.errors import InputError
-from em.statistics import GaussianStatistics, pool, sums_of_squares
+from em.statistics import GaussianStatistics, pool, spectrum, sums_of_squares
 
 FLOOR = 0.01  # lower bound of an estimated sigma, as a share of the scatter inside stores
+BY_CHANCE = 3.3  # standard deviations beyond which scatter is not 1 by chance
 CLOSE = (0.8, 1.25)  # scatter inside stores that a sigma fixed at 1 can stand for
 
 
 def scatter(stats: GaussianStatistics) -> float:
     """Residual standard deviation inside stores, about each store's own coefficients; 0.0 when nothing is left over."""
-    rank = np.minimum(stats.n, np.linalg.matrix_rank(stats.xtx, hermitian=True))
-    left = float((stats.n - rank).sum())
+    left = degrees_left(stats)
     return float(np.sqrt(stats.rss.sum() / left)) if left > 0 else 0.0
+
+
+def degrees_left(stats: GaussianStatistics) -> float:
+    """Weeks less the rank of each store's design, summed over stores."""
+    return float((stats.n - spectrum(stats.xtx).seen.sum(1)).sum())
 
 
 def sigma_floor(stats: GaussianStatistics) -> float:
@@ -39,6 +44,9 @@ def against_fixed_sigma(stats: GaussianStatistics) -> list[str]:
     """Why sigma = 1 is wrong for these stores; empty when it is not."""
     within = scatter(stats)
     if within == 0.0 or CLOSE[0] < within < CLOSE[1]:
+        return []
+    # The logarithm of the scatter has standard deviation 1 / sqrt(2 x degrees left).
+    if abs(np.log(within)) * np.sqrt(2.0 * degrees_left(stats)) < BY_CHANCE:
         return []
     return [
         f"sigma is fixed at 1, but sales scatter by {within:.3g} about each store's own curve; "

@@ -37,6 +37,13 @@ def show(
     if len(set(choices.values())) > 1:
         told = ", ".join(f"{name} {k}" for name, k in choices.items())
         console.print(f"The criteria disagree on K: {told}.", highlight=False, soft_wrap=True)
+    if limit is None and panel.traits is None and fits[0].model.sigma == "fixed":
+        console.print(
+            "No bound over all numbers of segments: the best mixing distribution has too many points, or the panel too "
+            "many stores.",
+            highlight=False,
+            soft_wrap=True,
+        )
     if limit is not None:
         gap = limit.log_likelihood - by_k[best_k].log_likelihood
         console.print(
@@ -45,6 +52,10 @@ def show(
             highlight=False,
             soft_wrap=True,
         )
+    for fit in fits:
+        if not fit.identified and fit.k != best_k:
+            for reason in fit.warnings:
+                console.print(f"note: {reason}", highlight=False, soft_wrap=True)
     for test in tests:
         console.print(
             f"K = {test.k} against {test.k + 1}: likelihood ratio {test.statistic:.2f}, p = {test.p_value:.3f} "

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from em.accelerate import CURVATURE
+from em.accelerate import OBSERVED
 from em.mixture import MixtureParameters, Model
-from em.score import derivatives, expansion
+from em.score import derivatives, expansion, least_share_observed
 from em.statistics import Floats, GaussianStatistics
 
 
@@ -39,10 +39,10 @@ def standard_errors(
     if not np.all(params.weight > 0.0):
         return None
     at = derivatives(params, stats, model)
-    scale = np.sqrt(np.abs(np.diagonal(at.information)))
-    scaled = at.information / np.where(scale > 0.0, scale, 1.0)[:, None] / np.where(scale > 0.0, scale, 1.0)
-    if np.linalg.eigvalsh(scaled)[0] < CURVATURE:
+    if least_share_observed(at) < OBSERVED:
         return None
+    scale = np.sqrt(np.diagonal(at.information))
+    scaled = at.information / scale[:, None] / scale
     covariance = np.linalg.inv(scaled) / scale[:, None] / scale
     clusters = stats.n_stores / max(stats.n_stores - 1, 1)
     sandwich = clusters * covariance @ at.outer @ covariance

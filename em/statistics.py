@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
+SINGULAR = 1e-12  # eigenvalue of scaled cross-products, as a share of the largest, below which nothing is seen
 CHUNK = 2_000_000  # doubles of design held at once while building
 
 
@@ -160,16 +161,35 @@ def pool(stats: GaussianStatistics, weights: Floats) -> tuple[Floats, Floats, Fl
     return sums[..., 0], sums[..., 1 : 1 + p * p].reshape(*sums.shape[:-1], p, p), sums[..., 1 + p * p :]
 
 
-def solve(xtx: Floats, xty: Floats) -> Floats:
-    """Solve symmetric systems X'X theta = X'y, by the shortest solution where one is singular; (..., coefficient).
+class Spectrum(NamedTuple):
+    """Eigenvectors of X'X scaled to a unit diagonal, so that the units of a covariate do not decide what is singular.
 
-    Systems are scaled to a unit diagonal first, so that the units of a covariate do not decide what is singular.
+    Attributes
+    ----------
+    values : (..., coefficient), rising.
+    vectors : (..., coefficient, coefficient), in columns.
+    scale : (..., coefficient): X'X = scale vectors diag(values) vectors' scale.
+    seen : (..., coefficient) whether the data say anything in that direction.
     """
+
+    values: Floats
+    vectors: Floats
+    scale: Floats
+    seen: NDArray[np.bool_]
+
+
+def spectrum(xtx: Floats) -> Spectrum:
+    """Eigen-decomposition of scaled cross-products (..., coefficient, coefficient)."""
     scale = np.sqrt(np.diagonal(xtx, axis1=-2, axis2=-1))
     scale = np.where(scale > 0.0, scale, 1.0)
     values, vectors = np.linalg.eigh(xtx / (scale[..., :, None] * scale[..., None, :]))
-    cutoff = 1e-12 * np.maximum(values[..., -1:], np.finfo(float).tiny)
-    inverse = np.where(values > cutoff, 1.0 / np.where(values > cutoff, values, 1.0), 0.0)
+    return Spectrum(values, vectors, scale, values > SINGULAR * np.maximum(values[..., -1:], np.finfo(float).tiny))
+
+
+def solve(xtx: Floats, xty: Floats) -> Floats:
+    """Solve symmetric systems X'X theta = X'y, by the shortest scaled solution where singular; (..., coefficient)."""
+    values, vectors, scale, seen = spectrum(xtx)
+    inverse = np.where(seen, 1.0 / np.where(seen, values, 1.0), 0.0)
     rotated = np.einsum("...pq,...p->...q", vectors, xty / scale)
     return np.einsum("...pq,...q->...p", vectors, inverse * rotated) / scale
 

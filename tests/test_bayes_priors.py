@@ -26,7 +26,7 @@ def test_every_quantity_of_a_model_has_its_statement():
     rows = oracles.draw_rows(np.random.default_rng(0), 4)
     priors = default_priors(build(rows.store, rows.x, rows.y, 4), ("intercept", "log_price"))
     mixture, continuum = statements(priors, "mixture", "common"), statements(priors, "hierarchical", "fixed")
-    assert set(mixture) == {"theta[intercept]", "theta[log_price]", "weight", "sigma"}
+    assert set(mixture) == {"theta[intercept at average prices]", "theta[log_price]", "weight", "sigma"}
     assert mixture["theta[log_price]"] == "normal(-1, 1.5)"
     assert continuum["correlation of store coefficients"] == "LKJ(2)"
     assert continuum["sigma"] == "fixed at 1"

@@ -170,8 +170,8 @@ def test_results_without_a_panel_are_refused(pair, tmp_path):
     write_results(DATA, path, (2,))
     record = json.loads(path.read_text())
     for change, said in (
-        ({"data": "panel.csv"}, "data has no file"),
-        ({"fits": [{**record["fits"][0], "bic": None}]}, "the fit of K = 2 has bic None; expected a number"),
+        ({"data": "panel.csv"}, "data is no record"),
+        ({"fits": [{**record["fits"][0], "bic": None}]}, "the fit of K = 2: bic is None, no number"),
     ):
         path.write_text(json.dumps({**record, **change}))
         with pytest.raises(InputError, match=said):

@@ -334,7 +334,7 @@ def test_help_is_printed(ended):
         ('{"schema": "em-results/1", "data": {}, "settings": {}, "best_k": 2, "fits": []}', "has no fits"),
         (
             '{"schema": "em-results/1", "data": {}, "settings": {}, "best_k": 2, "fits": [{"k": 2}]}',
-            "a fit has no theta",
+            "data has no file",
         ),
         (b"\xff\xfe\x00", "is not JSON"),
         ('{"schema": "em-results/1", "data": {}, "settings": {}, "best_k": 2, "fits": [2]}', "expected a whole"),

@@ -321,7 +321,7 @@ def test_an_interruption_ends_in_130_and_touches_nothing(tmp_path, ended, monkey
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("em.estimate.fit_mixture", interrupted)
+    monkeypatch.setattr("em.fit.fit_mixture", interrupted)
     end = ended(command, tmp_path / "panel.csv", "--out", tmp_path / "r.json")
     assert (end.code, end.err.count("\n")) == (130, 1)
     assert not (tmp_path / "r.json").exists()

@@ -1,0 +1,47 @@
+"""Sampling on columns centred at the panel's means, so that neither priors nor steps depend on the currency.
+
+The intercept is log sales where every other column is zero, at a price of one; on centred columns it is log sales at
+the average (log) price, of which something is known before the data are seen. With x_c = x - mean,
+
+    theta = back theta_c,   mu = back mu_c,   Omega = back Omega_c back'.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from em.mixture import MixtureParameters
+from em.statistics import Floats, GaussianStatistics
+
+
+class Centred(NamedTuple):
+    """Statistics on centred columns.
+
+    Attributes
+    ----------
+    statistics : of the same stores.
+    back : (coefficient, coefficient), from coefficients of centred columns to those of the columns as they are.
+    """
+
+    statistics: GaussianStatistics
+    back: Floats
+
+
+def centre(stats: GaussianStatistics, coefficients: tuple[str, ...]) -> Centred:
+    """Statistics on columns centred at their means over all rows; as they are where there is no intercept."""
+    back = np.eye(stats.n_coefficients)
+    if "intercept" not in coefficients:
+        return Centred(stats, back)
+    one = coefficients.index("intercept")
+    total = stats.xtx.sum(0)
+    mean = total[one] / total[one, one]
+    mean[one] = 0.0
+    back[one] -= mean
+    b = stats.b.copy()
+    b[:, one] += stats.b @ mean
+    return Centred(stats._replace(xtx=back.T @ stats.xtx @ back, b=b), back)
+
+
+def centred_parameters(params: MixtureParameters, centred: Centred) -> MixtureParameters:
+    """Segments on centred columns."""
+    return params._replace(theta=params.theta @ np.linalg.inv(centred.back).T)
