@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from em.arguments import add_panel_arguments, panel_from
@@ -78,8 +79,9 @@ def command(argv: list[str]) -> int:
     announce(panel, args.model, args.k, args.sigma)
     settings = Settings(args.draws, args.tune, args.chains, args.seed)
     if args.model == "mixture":
-        em = em_solution(panel, args.k, args.sigma, args.seed, args.start)
+        em, doubts = em_solution(panel, args.k, args.sigma, args.seed, args.start)
         posterior = fit_mixture(panel, em, sigma=args.sigma, settings=settings)
+        posterior = replace(posterior, reasons=tuple(dict.fromkeys((*posterior.reasons, *doubts))))
     else:
         em = None
         posterior = fit_hierarchical(panel, sigma=args.sigma, settings=settings)

@@ -11,8 +11,10 @@ from em.panel import Panel
 from em.results import read_results
 
 
-def em_solution(panel: Panel, k: int, sigma: SigmaRule, seed: int, file: Path | None = None) -> MixtureParameters:
-    """The maximum-likelihood solution with k segments, in falling order of weight.
+def em_solution(
+    panel: Panel, k: int, sigma: SigmaRule, seed: int, file: Path | None = None
+) -> tuple[MixtureParameters, list[str]]:
+    """The maximum-likelihood solution with k segments, in falling order of weight, and why not to trust it.
 
     Parameters
     ----------
@@ -24,7 +26,8 @@ def em_solution(panel: Panel, k: int, sigma: SigmaRule, seed: int, file: Path | 
         When the file is none, is about other data or another sigma, or has no solution with k segments.
     """
     if file is None:
-        return fit_mixture(panel, k, sigma=sigma, seed=seed).parameters
+        found = fit_mixture(panel, k, sigma=sigma, seed=seed)
+        return found.parameters, list(found.warnings)
     results = read_results(file)
     data, expected = results["data"], {"sha256": panel.sha256, "coefficients": list(panel.coefficients)}
     if data.get("sha256") != expected["sha256"]:
@@ -38,14 +41,11 @@ def em_solution(panel: Panel, k: int, sigma: SigmaRule, seed: int, file: Path | 
         raise InputError(f"{file}: was estimated with --sigma {results['settings'].get('sigma')}; expected {sigma}")
     if results["settings"].get("common"):
         raise InputError(f"{file}: has coefficients common to all segments; expected one made without --common")
-    found = {fit["k"]: fit for fit in results["fits"]}
-    if k not in found:
-        raise InputError(f"{file}: has no K = {k}, only {', '.join(map(str, sorted(found)))}; run em.estimate --k {k}")
-    fit = found[k]
+    fits = {fit["k"]: fit for fit in results["fits"]}
+    if k not in fits:
+        raise InputError(f"{file}: has no K = {k}, only {', '.join(map(str, sorted(fits)))}; run em.estimate --k {k}")
+    fit = fits[k]
     if "gamma" in fit:
         raise InputError(f"{file}: its membership depends on covariates, which the Bayesian mixture has not yet")
     params = MixtureParameters(*(np.asarray(fit[name], dtype=float) for name in ("pi", "theta", "sigma")))
-    shapes = tuple(value.shape for value in params[:3])
-    if shapes != ((k,), (k, len(panel.coefficients)), (k,)) or not all(np.isfinite(v).all() for v in params[:3]):
-        raise InputError(f"{file}: the solution with K = {k} is damaged; run em.estimate again")
-    return params
+    return params, list(fit.get("warnings", []))

@@ -90,15 +90,19 @@ def command(argv: list[str]) -> int:
         "bootstrap": args.bootstrap,
     }
     record = results_record(panel, fits, settings, limit, tests)
-    write_json(args.out, record)
+    # That the data cannot tell more segments apart is an answer, and no reason to distrust the best K.
+    doubted = [fit for fit in fits if fit.identified or fit.k == record["best_k"]]
+    reasons = list(dict.fromkeys(reason for fit in doubted for reason in fit.warnings))
+    above = [fit.k for fit in fits if limit is not None and fit.log_likelihood > limit.log_likelihood + 1e-6]
+    if above:
+        reasons.append(f"K={above[0]} is above the bound over any number of segments: the search for the bound failed")
+    write_json(args.out, record | {"warnings": reasons})
     if args.stores:
         write_stores(args.stores, panel, fits)
     with printing():
         show(panel, fits, record["best_k"], limit, tests)
     print(f"written: {args.out}" + (f", {args.stores}" if args.stores else ""), file=sys.stderr)
-    # That the data cannot tell more segments apart is an answer, and no reason to distrust the best K.
-    doubted = [fit for fit in fits if fit.identified or fit.k == record["best_k"]]
-    return distrust(list(dict.fromkeys(reason for fit in doubted for reason in fit.warnings)))
+    return distrust(reasons)
 
 
 def main() -> None:

@@ -45,7 +45,7 @@ def show(
             soft_wrap=True,
         )
     if limit is not None:
-        gap = limit.log_likelihood - by_k[best_k].log_likelihood
+        gap = max(limit.log_likelihood - by_k[best_k].log_likelihood, 0.0)
         console.print(
             f"No number of segments can gain more than {gap:.3g} in log-likelihood over K = {best_k}; "
             f"the best mixing distribution has {limit.weight.size} points.",
