@@ -1,4 +1,4 @@
-"""What the program's commands share: the arguments that name a panel, and how a command ends.
+"""What the program's commands share: how they complain, write and end.
 
 Exit codes: 0 good; 2 the input or the call is wrong; 3 results written but not to be trusted; 130 interrupted.
 """

@@ -83,6 +83,7 @@ def command(argv: list[str]) -> int:
         "k": sorted(args.k),
         "starts": args.starts,
         "sigma": args.sigma,
+        "columns": {name: getattr(args, name) for name in ("store", "week", "sales", "price", "covariates")},
         "common": args.common,
         "membership": args.membership,
         "formula": args.formula,

@@ -29,7 +29,7 @@ class Panel:
     x : (row, coefficient) design.
     y : (row,) log sales.
     file, sha256 : where it came from.
-    traits, traits_names : (store, trait) what explains membership, the first a one; None when nothing does.
+    traits, trait_names : (store, trait) what explains membership, the first a one; None when nothing does.
     notes : what a careful reader should be told of how the file was read.
     """
 
