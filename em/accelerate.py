@@ -17,9 +17,7 @@ from em.statistics import Floats, GaussianStatistics
 
 SETTLED = 1e-6  # gain in log-likelihood over a whole cycle below which no start goes on
 GAIN = 1e-13  # predicted gain in log-likelihood at which Newton stops
-BELOW_ROUNDING = (
-    1e-9  # a predicted gain that the rounding of the log-likelihood would hide: the step is taken unchecked
-)
+BELOW_ROUNDING = 1e-9  # predicted gain that rounding of the log-likelihood would hide: the step is taken unchecked
 OBSERVED = 1e-6  # share of the complete-data information below which segments are not told apart
 CURVATURE = 1e-10  # smallest eigenvalue of the scaled information that counts as positive
 
@@ -32,7 +30,7 @@ class Optimum(NamedTuple):
     parameters, log_likelihood : the log-likelihood belongs to exactly these parameters.
     converged : the score, in units of its standard deviation, is below 1e-6 in every direction, or EM gains nothing.
     iterations : EM and Newton steps.
-    identified : the information is positive definite; it is not where segments coincide or are empty.
+    identified : the data tell the segments apart; not so where they coincide, are empty, or traits separate them.
     """
 
     parameters: MixtureParameters
@@ -112,13 +110,13 @@ def newton(
     while True:
         if np.all(params.weight > 0.0):
             at = derivatives(params, stats, model)
-            step, gain, identified = _newton_step(at)
+            step, gain, definite = _newton_step(at)
             if gain < tol:
                 told = least_share_observed(at) > OBSERVED
                 apart = model.traits is not None and separated(model.traits, params.gamma)
                 return Optimum(params, at.log_likelihood, True, iterations, told and not apart)
             free = pack(params, model)
-            if gain < BELOW_ROUNDING and identified:
+            if gain < BELOW_ROUNDING and definite:
                 ahead = unpack(free + step, k, p, model)
             else:
                 ahead = _uphill(free, step, at.log_likelihood, stats, model, k, p)

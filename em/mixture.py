@@ -6,6 +6,7 @@ Every function takes any number of leading axes, so that many starts take one st
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from em.likelihood import component_loglik, memberships_and_loglik
 from em.statistics import Floats, GaussianStatistics, pool, solve, sums_of_squares
@@ -50,6 +51,11 @@ class Model(NamedTuple):
     common: tuple[bool, ...] = ()
     sigma_floor: float = 0.0
     traits: Floats | None = None
+
+
+def above_floor(params: MixtureParameters, model: Model) -> NDArray[np.bool_]:
+    """Whether every sigma is above its lower bound; (...)."""
+    return params.sigma.min(-1) > model.sigma_floor * (1.0 + 1e-9)
 
 
 def log_weights(params: MixtureParameters, traits: Floats | None) -> Floats:

@@ -7,7 +7,7 @@ import numpy as np
 
 from em.accelerate import Optimum, newton, squarem
 from em.bound import bound
-from em.mixture import MixtureParameters, Model
+from em.mixture import MixtureParameters, Model, above_floor
 from em.starts import anchors, choose, each, em_steps, random_starts, search
 from em.statistics import Floats, GaussianStatistics, take
 from em.steepest import improve
@@ -60,6 +60,7 @@ def best_optimum(
         of_part = model._replace(traits=None if model.traits is None else model.traits[index])
     at = anchors(part)
     params, loglik = em_steps(random_starts(rng, part, k, of_part, starts, at), part, of_part, FIRST_STEPS)
+    extra = [newton(start, part, of_part) for start in also]
     steps, certified, sound = FIRST_STEPS, False, np.ones(starts, dtype=bool)
     for turn, swaps in enumerate(SWAPS):
         params, loglik = search(rng, params, loglik, part, of_part, at, swaps=swaps, steps=SWAP_STEPS)
@@ -69,7 +70,7 @@ def best_optimum(
         params, loglik = squarem(params, loglik, part, of_part, CYCLES)
         steps += 3 * CYCLES
         sound = _sound(params, of_part)
-        best, at_best = _finish(params, loglik, sound, also, part, of_part)
+        best, at_best = _finish(params, loglik, sound, extra, part, of_part)
         better, steepest = improve(best, part, of_part, at)
         if better.log_likelihood > best.log_likelihood + SAME:
             best, at_best = better, int((loglik > better.log_likelihood - SAME).sum())
@@ -88,14 +89,14 @@ def best_optimum(
 
 def _sound(params: MixtureParameters, model: Model) -> np.ndarray:
     """Whether no segment of a start is empty or at the lower bound of sigma; (start,)."""
-    return (params.weight.min(-1) > EMPTY) & (params.sigma.min(-1) > model.sigma_floor * (1.0 + 1e-9))
+    return (params.weight.min(-1) > EMPTY) & above_floor(params, model)
 
 
 def _finish(
     params: MixtureParameters,
     loglik: Floats,
     sound: np.ndarray,
-    also: Sequence[MixtureParameters],
+    extra: Sequence[Optimum],
     stats: GaussianStatistics,
     model: Model,
     most: int = 8,
@@ -105,7 +106,6 @@ def _finish(
     order = np.argsort(-ranked, kind="stable")
     best = newton(choose(params, order[0]), stats, model)
     reached = {int(order[0]): best.log_likelihood}
-    extra = [newton(start, stats, model) for start in also]
     best = max([best, *extra], key=lambda optimum: optimum.log_likelihood)
     for start in order[1:most]:
         agreeing = int((ranked > best.log_likelihood - SAME).sum())

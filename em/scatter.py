@@ -3,7 +3,7 @@
 import numpy as np
 
 from em.errors import InputError
-from em.statistics import GaussianStatistics, pool, spectrum, sums_of_squares
+from em.statistics import GaussianStatistics, pooled_coefficients, spectrum, sums_of_squares
 
 FLOOR = 0.01  # lower bound of an estimated sigma, as a share of the scatter inside stores
 BY_CHANCE = 3.3  # standard deviations beyond which scatter is not 1 by chance
@@ -32,9 +32,8 @@ def sigma_floor(stats: GaussianStatistics) -> float:
         When sales follow one curve without any error.
     """
     within = scatter(stats)
-    n, xtx, xty = pool(stats, np.ones((stats.n_stores, 1)))
-    pooled = np.linalg.lstsq(xtx[0], xty[0])[0]
-    about_pooled = float(np.sqrt(sums_of_squares(stats, pooled[None, :]).sum() / n[0]))
+    squares = sums_of_squares(stats, pooled_coefficients(stats)[None, :])
+    about_pooled = float(np.sqrt(squares.sum() / stats.n.sum()))
     if about_pooled <= 1e-10:
         raise InputError("sales follow the model without any error, so sigma cannot be estimated; use sigma fixed")
     return FLOOR * (within if within > 1e-6 * about_pooled else about_pooled)

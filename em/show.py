@@ -1,6 +1,7 @@
 """Tables of maximum-likelihood fits for the screen."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
@@ -20,14 +21,13 @@ def show(
     console = Console()
     if not console.is_terminal:
         console = Console(width=max(console.width, 40 + 14 * len(fits)))
-    console.print(
+    say = partial(console.print, highlight=False, soft_wrap=True)
+    say(
         f"[bold]{panel.file}[/]: {len(panel.stores)} stores, {len(panel.weeks)} weeks, {panel.y.size} observations; "
-        f"log sales on {', '.join(panel.coefficients)}",
-        highlight=False,
-        soft_wrap=True,
+        f"log sales on {', '.join(panel.coefficients)}"
     )
     for note in panel.notes:
-        console.print(f"note: {note}", highlight=False, soft_wrap=True)
+        say(f"note: {note}")
     console.print(_criteria_table(fits, best_k, limit))
     by_k = {fit.k: fit for fit in fits}
     choices = {
@@ -36,32 +36,26 @@ def show(
     }
     if len(set(choices.values())) > 1:
         told = ", ".join(f"{name} {k}" for name, k in choices.items())
-        console.print(f"The criteria disagree on K: {told}.", highlight=False, soft_wrap=True)
+        say(f"The criteria disagree on K: {told}.")
     if limit is None and panel.traits is None and fits[0].model.sigma == "fixed":
-        console.print(
+        say(
             "No bound over all numbers of segments: the best mixing distribution has too many points, or the panel too "
-            "many stores.",
-            highlight=False,
-            soft_wrap=True,
+            "many stores."
         )
     if limit is not None:
         gap = max(limit.log_likelihood - by_k[best_k].log_likelihood, 0.0)
-        console.print(
+        say(
             f"No number of segments can gain more than {gap:.3g} in log-likelihood over K = {best_k}; "
-            f"the best mixing distribution has {limit.weight.size} points.",
-            highlight=False,
-            soft_wrap=True,
+            f"the best mixing distribution has {limit.weight.size} points."
         )
     for fit in fits:
         if not fit.identified and fit.k != best_k:
             for reason in fit.warnings:
-                console.print(f"note: {reason}", highlight=False, soft_wrap=True)
+                say(f"note: {reason}")
     for test in tests:
-        console.print(
+        say(
             f"K = {test.k} against {test.k + 1}: likelihood ratio {test.statistic:.2f}, p = {test.p_value:.3f} "
-            f"(se {test.p_value_se:.3f}, {test.replicates.size} panels drawn from K = {test.k})",
-            highlight=False,
-            soft_wrap=True,
+            f"(se {test.p_value_se:.3f}, {test.replicates.size} panels drawn from K = {test.k})"
         )
     console.print(_segment_table(by_k[best_k]))
     if panel.traits is not None and best_k > 1:

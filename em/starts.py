@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from em.mixture import MixtureParameters, Model, e_step, m_step
+from em.mixture import MixtureParameters, Model, above_floor, e_step, m_step
 from em.scatter import scatter
-from em.statistics import Floats, GaussianStatistics, pool, solve
+from em.statistics import Floats, GaussianStatistics, pooled_coefficients, solve
 
 PRIOR_WEEKS = 2.0  # how many average weeks of the whole panel a store's own coefficients are shrunk by
 
@@ -23,10 +23,8 @@ def anchors(stats: GaussianStatistics) -> Floats:
     -------
     (store, coefficient)
     """
-    n, xtx, xty = pool(stats, np.ones((stats.n_stores, 1)))
-    week = xtx[0] / n[0]
-    pooled = solve(xtx[0], xty[0])
-    gram = stats.xtx + PRIOR_WEEKS * week
+    pooled = pooled_coefficients(stats)
+    gram = stats.xtx + PRIOR_WEEKS * stats.xtx.sum(0) / stats.n.sum()
     own = np.einsum("spq,sq->sp", stats.xtx, stats.b - pooled)
     return pooled + solve(gram, own)
 
@@ -128,6 +126,6 @@ def search(
     """
     for _ in range(swaps if params.n_segments > 1 else 0):
         proposal, proposed = em_steps(swap(rng, params, at, model), stats, model, steps)
-        better = (proposed > loglik) & (proposal.sigma.min(-1) > model.sigma_floor)
+        better = (proposed > loglik) & above_floor(proposal, model)
         params, loglik = where(better, proposal, params), np.where(better, proposed, loglik)
     return params, loglik

@@ -194,5 +194,10 @@ def solve(xtx: Floats, xty: Floats) -> Floats:
     return np.einsum("...pq,...q->...p", vectors, inverse * rotated) / scale
 
 
+def pooled_coefficients(stats: GaussianStatistics) -> Floats:
+    """Least squares over all stores together; (coefficient,)."""
+    return solve(stats.xtx.sum(0), _xty(stats).sum(0))
+
+
 def _xty(stats: GaussianStatistics) -> Floats:
     return np.einsum("spq,sq->sp", stats.xtx, stats.b)

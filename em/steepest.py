@@ -9,7 +9,7 @@ import numpy as np
 
 from em.accelerate import Optimum, newton
 from em.likelihood import component_loglik, store_loglik
-from em.mixture import MixtureParameters, Model, log_weights
+from em.mixture import MixtureParameters, Model, above_floor, log_weights
 from em.statistics import Floats, GaussianStatistics, pool, solve
 
 
@@ -101,8 +101,7 @@ def improve(
         found = max(
             (newton(start, stats, model) for start in starts), key=lambda optimum: optimum.log_likelihood, default=best
         )
-        usable = found.parameters.sigma.min() > model.sigma_floor * (1.0 + 1e-9)
-        if not usable or found.log_likelihood < best.log_likelihood + 1e-7:
+        if not above_floor(found.parameters, model) or found.log_likelihood < best.log_likelihood + 1e-7:
             break
         best = found
     return best, steepest
