@@ -52,3 +52,26 @@ def panel_from(args: argparse.Namespace, membership: str | None = None) -> "Pane
         formula=args.formula,
         membership=membership,
     )
+
+
+def numbers_of_segments(texts: list[str]) -> list[int]:
+    """Numbers of segments, in rising order, from words such as "3" and "1..6".
+
+    Raises
+    ------
+    InputError
+        When a word is neither, none is named, or one is named twice.
+    """
+    numbers: list[int] = []
+    for text in texts:
+        first, dots, last = text.partition("..")
+        if not first.removeprefix("-").isdecimal() or (dots and not last.isdecimal()):
+            raise InputError(
+                f"--k {text!r}: expected a number of segments, such as 3, or a range, such as 1..6 (DATA goes before --k)"
+            )
+        numbers += range(int(first), int(last if dots else first) + 1)
+    if not numbers:
+        raise InputError(f"--k {' '.join(texts)}: names no number of segments; expected a range such as 1..6")
+    if len(set(numbers)) < len(numbers):
+        raise InputError("--k names a number of segments twice")
+    return sorted(numbers)

@@ -14,6 +14,9 @@ from typing import NoReturn
 
 from em.errors import InputError
 
+CORES = (
+    len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+)  # that this process may use
 SAMPLE = Path(__file__).resolve().parent.parent / "data" / "sample.csv"
 
 

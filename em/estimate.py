@@ -4,7 +4,7 @@ import itertools
 import sys
 from pathlib import Path
 
-from em.arguments import add_panel_arguments, panel_from
+from em.arguments import add_panel_arguments, numbers_of_segments, panel_from
 from em.command import SAMPLE, Parser, check_writable, distrust, printing, run, watched
 from em.errors import InputError
 
@@ -27,7 +27,13 @@ def command(argv: list[str]) -> int:
         epilog=EXAMPLE,
     )
     add_panel_arguments(parser)
-    parser.add_argument("--k", type=int, nargs="+", default=[2, 3, 4], help="numbers of segments (default: 2 3 4)")
+    parser.add_argument(
+        "--k",
+        nargs="+",
+        metavar="K",
+        default=["2..4"],
+        help="numbers of segments, such as 3, 2 5 or 1..6 (default: 2..4)",
+    )
     parser.add_argument("--starts", type=int, default=50, help="independent searches for each K (default: 50)")
     parser.add_argument(
         "--sigma", choices=["fixed", "common", "segment"], default="fixed",
@@ -46,8 +52,7 @@ def command(argv: list[str]) -> int:
     )  # fmt: skip
     args = parser.parse_args(argv)
 
-    if len(set(args.k)) < len(args.k):
-        raise InputError("--k names a number of segments twice")
+    ks = numbers_of_segments(args.k)
     if args.bootstrap < 0:
         raise InputError(f"--bootstrap is {args.bootstrap}; expected a number of panels, 0 or more")
     check_writable(args.out, args.stores, inputs=[args.data or SAMPLE])
@@ -63,7 +68,7 @@ def command(argv: list[str]) -> int:
     panel = panel_from(args, args.membership)
     stats = store_statistics(panel)
     fits = []
-    for k in watched(sorted(args.k), "numbers of segments", len(args.k)):
+    for k in watched(ks, "numbers of segments", len(ks)):
         before = [widened(fit.parameters, k) for fit in fits[-1:]]
         fits.append(
             fit_mixture(
@@ -80,7 +85,7 @@ def command(argv: list[str]) -> int:
             told = watched(drawn, f"bootstrap of K = {smaller.k}", args.bootstrap)
             tests.append(likelihood_ratio_test(smaller, larger, list(told)))
     settings = {
-        "k": sorted(args.k),
+        "k": ks,
         "starts": args.starts,
         "sigma": args.sigma,
         "columns": {name: getattr(args, name) for name in ("store", "week", "sales", "price", "covariates")},

@@ -18,7 +18,7 @@ from em.panel import Panel, store_statistics
 from em.scatter import against_fixed_sigma, sigma_floor
 from em.score import n_free
 from em.standard_errors import StandardErrors, standard_errors
-from em.starts import choose
+from em.starts import in_falling_order
 from em.statistics import Floats, GaussianStatistics
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def fit_mixture(
     )
     with threadpool_limits(1, user_api="blas"):
         found = best_optimum(np.random.default_rng(seed), stats, k, model, starts, also)
-    best = found.best._replace(parameters=_in_falling_order(found.best.parameters))
+    best = found.best._replace(parameters=in_falling_order(found.best.parameters))
     errors = standard_errors(best.parameters, stats, model)
     memberships, loglik = e_step(best.parameters, stats, traits)
     n_parameters = n_free(k, stats.n_coefficients, model)
@@ -188,12 +188,6 @@ def _check(
     unknown = [name for name in common if name not in names]
     if unknown:
         raise InputError(f"no coefficient {unknown[0]!r} to hold common; the coefficients are {', '.join(names)}")
-
-
-def _in_falling_order(params: MixtureParameters) -> MixtureParameters:
-    order = np.argsort(-params.weight, kind="stable")
-    params = choose(params, order)
-    return params if params.gamma is None else params._replace(gamma=params.gamma - params.gamma[:1])
 
 
 def _warnings(found: Found, best: Optimum, starts: int, model: Model, stats: GaussianStatistics) -> tuple[str, ...]:

@@ -53,11 +53,7 @@ def best_optimum(
     if k == 1:
         one = random_starts(rng, stats, 1, model, 1, anchors(stats))
         return Found(newton(choose(em_steps(one, stats, model, 1)[0], 0), stats, model), starts, 0, True)
-    part, of_part = stats, model
-    if stats.n_stores > SEARCH_STORES:
-        index = np.sort(rng.choice(stats.n_stores, SEARCH_STORES, replace=False))
-        part = take(stats, index)
-        of_part = model._replace(traits=None if model.traits is None else model.traits[index])
+    part, of_part = searched(rng, stats, model)
     at = anchors(part)
     params, loglik = em_steps(random_starts(rng, part, k, of_part, starts, at), part, of_part, FIRST_STEPS)
     extra = [newton(start, part, of_part) for start in also]
@@ -69,7 +65,7 @@ def best_optimum(
             continue
         params, loglik = squarem(params, loglik, part, of_part, CYCLES)
         steps += 3 * CYCLES
-        sound = _sound(params, of_part)
+        sound = sound_starts(params, of_part)
         best, at_best = _finish(params, loglik, sound, extra, part, of_part)
         better, steepest = improve(best, part, of_part, at)
         if better.log_likelihood > best.log_likelihood + SAME:
@@ -87,9 +83,23 @@ def best_optimum(
     return Found(best, at_best, int((~sound).sum()), certified)
 
 
-def _sound(params: MixtureParameters, model: Model) -> np.ndarray:
+def searched(rng: np.random.Generator, stats: GaussianStatistics, model: Model) -> tuple[GaussianStatistics, Model]:
+    """The stores that a search looks at: all, or a random part of a large panel."""
+    if stats.n_stores <= SEARCH_STORES:
+        return stats, model
+    index = np.sort(rng.choice(stats.n_stores, SEARCH_STORES, replace=False))
+    traits = None if model.traits is None else model.traits[index]
+    return take(stats, index), model._replace(traits=traits)
+
+
+def sound_starts(params: MixtureParameters, model: Model) -> np.ndarray:
     """Whether no segment of a start is empty or at the lower bound of sigma; (start,)."""
     return (params.weight.min(-1) > EMPTY) & above_floor(params, model)
+
+
+def is_sound(params: MixtureParameters, model: Model) -> bool:
+    """The same of one set of parameters."""
+    return bool(sound_starts(each(lambda value: value[None], params), model)[0])
 
 
 def _finish(
@@ -114,7 +124,7 @@ def _finish(
         if ranked[start] > best.log_likelihood - SAME:
             continue
         climbed = newton(choose(params, start), stats, model)
-        if _sound(each(lambda value: value[None], climbed.parameters), model)[0]:
+        if is_sound(climbed.parameters, model):
             reached[int(start)] = climbed.log_likelihood
             best = max(best, climbed, key=lambda optimum: optimum.log_likelihood)
     ended = ranked.copy()

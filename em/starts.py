@@ -90,6 +90,12 @@ def choose(params: MixtureParameters, index: int | np.integer | np.ndarray) -> M
     return each(lambda value: value[index], params)
 
 
+def in_falling_order(params: MixtureParameters) -> MixtureParameters:
+    """The same mixture with its segments in falling order of weight."""
+    params = choose(params, np.argsort(-params.weight, kind="stable"))
+    return params if params.gamma is None else params._replace(gamma=params.gamma - params.gamma[:1])
+
+
 def where(first: np.ndarray, yes: MixtureParameters, no: MixtureParameters) -> MixtureParameters:
     """For each start the parameters of `yes` where `first` is true, else those of `no`."""
     return each(lambda a, b: np.where(first.reshape(-1, *(1,) * (a.ndim - 1)), a, b), yes, no)

@@ -1,0 +1,271 @@
+"""The linear mixed model by maximum likelihood or REML: stores whose coefficients are drawn from one normal.
+
+    y_i = X_i theta_i + e_i,   theta_i ~ N(mu, Omega),   e_i ~ N(0, sigma^2 I),
+
+Omega a full covariance over a chosen subset of coefficients and zero for the others (Laird & Ware 1982).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+
+from em.conditional import ConditionalModes, conditional_modes
+from em.covariance_rank import Covariance
+from em.criteria import Criteria, criteria
+from em.errors import InputError
+from em.likelihood import component_loglik
+from em.marginal import information_of_mu, precision
+from em.mixed_search import EM_STEPS, MixedOptimum, search
+from em.panel import Panel, store_statistics
+from em.scatter import against_fixed_sigma, sigma_floor
+from em.singular import singularities
+from em.statistics import Floats, GaussianStatistics, Ints
+from em.variance_slice import best_mean, embedded, log_sigma_at, root_at
+from em.whiten import whitening
+
+MixedSigmaRule = Literal["fixed", "common"]
+NO_INFORMATION = 1e-6  # about a change of a standard deviation by its own size; a known store has 2
+
+
+class MixedParameters(NamedTuple):
+    """Parameters of a mixed model.
+
+    Attributes
+    ----------
+    mu : (coefficient,) mean of the stores' coefficients.
+    omega : (coefficient, coefficient) their covariance; zero rows and columns for those that do not vary.
+    sigma : residual standard deviation of log sales.
+    """
+
+    mu: Floats
+    omega: Floats
+    sigma: float
+
+
+@dataclass(frozen=True)
+class MixedFit:
+    """A fitted mixed model.
+
+    Attributes
+    ----------
+    parameters : the estimates.
+    log_likelihood : of exactly these parameters, over all stores.
+    restricted_log_likelihood : with mu integrated out, which REML maximises; None after maximum likelihood.
+    mu_covariance : (coefficient, coefficient) covariance of the estimate of mu, given Omega and sigma.
+    n_parameters, criteria : how many were free, and the information criteria, from `log_likelihood` also after REML.
+    random : names of the coefficients that vary between stores.
+    singular : what is singular about Omega, in words; empty when nothing is.
+    converged : whether another step would gain nothing, over all covariances.
+    iterations : EM and Newton steps of one start.
+    starts_tried, starts_at_best : climbs from different spreads, and how many of them ended here.
+    statistics, stores, coefficients : what was fitted, and labels.
+    summit, back : the maximum in its own coordinates and the way back from these, for standard errors and profiles.
+    warnings : why the result is not to be trusted; empty when it is.
+    """
+
+    parameters: MixedParameters
+    log_likelihood: float
+    restricted_log_likelihood: float | None
+    mu_covariance: Floats = field(repr=False)
+    n_parameters: int
+    criteria: Criteria
+    random: tuple[str, ...]
+    sigma_rule: MixedSigmaRule
+    singular: tuple[str, ...]
+    converged: bool
+    iterations: int
+    starts_tried: int
+    starts_at_best: int
+    statistics: GaussianStatistics = field(repr=False)
+    stores: tuple[str, ...] = field(repr=False)
+    coefficients: tuple[str, ...] = field(repr=False)
+    summit: Covariance = field(repr=False)
+    back: Floats = field(repr=False)
+    warnings: tuple[str, ...]
+
+    @property
+    def restricted(self) -> bool:
+        """Whether it was fitted by REML."""
+        return self.restricted_log_likelihood is not None
+
+    @property
+    def standard_errors(self) -> Floats:
+        """Of mu, given Omega and sigma; (coefficient,)."""
+        return np.sqrt(np.diagonal(self.mu_covariance))
+
+    @property
+    def random_columns(self) -> Ints:
+        """Positions of the random coefficients."""
+        return np.array([self.coefficients.index(name) for name in self.random], dtype=np.intp)
+
+    @cached_property
+    def modes(self) -> ConditionalModes:
+        """Each store's coefficients given its data and the estimates."""
+        p = self.parameters
+        return conditional_modes(self.statistics, p.mu, p.omega, p.sigma)
+
+    def __repr__(self) -> str:
+        """The estimates in plain text."""
+        from em.mixed_text import describe
+
+        return describe(self)
+
+
+def fit_mixed_model(
+    data: Panel | GaussianStatistics,
+    *,
+    random: Sequence[str] | None = None,
+    sigma: MixedSigmaRule = "fixed",
+    reml: bool = False,
+    stats: GaussianStatistics | None = None,
+) -> MixedFit:
+    """Fit the mixed model: a few EM steps, then Newton on the exact information.
+
+    Parameters
+    ----------
+    data : a panel, or the statistics of its stores.
+    random : names of the coefficients that vary between stores; None is all, an empty sequence none.
+    sigma : "fixed" (1) or "common" (estimated).
+    reml : restricted maximum likelihood, which allows for the estimation of mu (Patterson & Thompson 1971).
+    stats : the statistics of the panel, when they are already at hand.
+
+    Raises
+    ------
+    InputError
+        When a name is not possible, or the stores together do not identify every coefficient.
+    """
+    stats, stores, names = described(data, stats)
+    columns = positions(names if random is None else random, names)
+    if sigma not in get_args(MixedSigmaRule):
+        raise InputError(f"sigma is {sigma!r}; expected one of {', '.join(get_args(MixedSigmaRule))}")
+    if reml and stats.n_observations <= stats.n_coefficients:
+        raise InputError(f"REML needs more weeks than coefficients; there are {stats.n_observations}")
+    return _fit_stores(stats, stores, names, columns, sigma, reml)
+
+
+def refitted(fit: MixedFit, random: Sequence[str], *, reml: bool) -> MixedFit:
+    """The mixed model of the same stores with other random coefficients, or by the other likelihood."""
+    columns = positions(random, fit.coefficients)
+    return _fit_stores(fit.statistics, fit.stores, fit.coefficients, columns, fit.sigma_rule, reml)
+
+
+def _fit_stores(
+    stats: GaussianStatistics,
+    stores: tuple[str, ...],
+    names: tuple[str, ...],
+    columns: Ints,
+    sigma: MixedSigmaRule,
+    reml: bool,
+) -> MixedFit:
+    back = whitening(stats, columns, names)
+    floor = None if sigma == "fixed" else sigma_floor(stats)
+    found = search(stats, back, columns, floor, reml=reml)
+    return _fit(found, back, stats, stores, names, sigma, reml)
+
+
+def described(
+    data: Panel | GaussianStatistics, stats: GaussianStatistics | None
+) -> tuple[GaussianStatistics, tuple[str, ...], tuple[str, ...]]:
+    """Statistics of the stores, their names, and those of the coefficients."""
+    if isinstance(data, Panel):
+        return store_statistics(data) if stats is None else stats, data.stores, data.coefficients
+    names = ("intercept", "log_price", *(f"x{i}" for i in range(2, data.n_coefficients)))[: data.n_coefficients]
+    return data, tuple(str(i + 1) for i in range(data.n_stores)), names
+
+
+def positions(random: Sequence[str], names: Sequence[str]) -> Ints:
+    """Positions of the random coefficients, rising.
+
+    Raises
+    ------
+    InputError
+        When a name is unknown or stands twice.
+    """
+    unknown = [name for name in random if name not in names]
+    if unknown:
+        raise InputError(f"no coefficient {unknown[0]!r} to vary between stores; they are {', '.join(names)}")
+    if len(set(random)) < len(random):
+        raise InputError("a coefficient that varies between stores is named twice")
+    return np.array([a for a, name in enumerate(names) if name in random], dtype=np.intp)
+
+
+def _fit(
+    found: MixedOptimum,
+    back: Floats,
+    stats: GaussianStatistics,
+    stores: tuple[str, ...],
+    names: tuple[str, ...],
+    rule: MixedSigmaRule,
+    reml: bool,
+) -> MixedFit:
+    best, sums = found.best, found.sums
+    part, place, p = best.part, best.summit.place, stats.n_coefficients
+    sigma = float(np.exp(log_sigma_at(part, place)))
+    root = root_at(part, place)
+    at = precision(sums.root, embedded(root, part.random, p)[None], np.array([sigma**2]))
+    inside = np.ix_(part.random, part.random)
+    parameters = MixedParameters(
+        back @ best_mean(part, sums, at)[0], embedded(back[inside] @ root, part.random, p), sigma
+    )
+    log_likelihood = float(store_log_likelihoods(stats, parameters).sum())
+    n_parameters = p + part.random.size * (part.random.size + 1) // 2 + (rule == "common")
+    own = np.linalg.inv(information_of_mu(sums, at)[0])
+    mu_covariance = back @ own @ back.T
+    # mu was integrated out in other coordinates: its density there is |back| times that here.
+    restricted = best.summit.point.value + float(np.linalg.slogdet(back)[1]) if reml else None
+    return MixedFit(
+        parameters=parameters,
+        log_likelihood=log_likelihood,
+        restricted_log_likelihood=restricted,
+        mu_covariance=0.5 * (mu_covariance + mu_covariance.T),
+        n_parameters=n_parameters,
+        criteria=criteria(
+            log_likelihood, n_parameters, 0, stats.n_stores, stats.n_observations, np.ones((stats.n_stores, 1))
+        ),
+        random=tuple(names[a] for a in part.random),
+        sigma_rule=rule,
+        singular=singularities(parameters.omega, best.rank, part.random, names),
+        converged=best.summit.converged,
+        iterations=best.iterations + EM_STEPS,
+        starts_tried=found.tried,
+        starts_at_best=found.at_best,
+        statistics=stats,
+        stores=stores,
+        coefficients=names,
+        summit=best,
+        back=back,
+        warnings=_warnings(best, rule, stats),
+    )
+
+
+def store_log_likelihoods(stats: GaussianStatistics, parameters: MixedParameters) -> Floats:
+    """Log-likelihood of every store, (store,)."""
+    mu, omega, sigma = parameters
+    return component_loglik(stats, mu[None], np.array([sigma]), omega[None])[:, 0]
+
+
+def _warnings(best: Covariance, rule: MixedSigmaRule, stats: GaussianStatistics) -> tuple[str, ...]:
+    """Why not to trust a fit; each reason a sentence. That Omega is singular is an answer and no reason."""
+    reasons = []
+    if not best.summit.converged:
+        reasons.append(f"the mixed model did not converge in {best.iterations} Newton steps")
+    elif not _identified(best, stats):
+        reasons.append("the stores do not identify every variance: the log-likelihood is flat in a direction")
+    if best.summit.held.any():
+        reasons.append("sigma fell to its lower bound: some stores' weeks are fitted without error")
+    if rule == "fixed":
+        reasons += against_fixed_sigma(stats)
+    return tuple(reasons)
+
+
+def _identified(best: Covariance, stats: GaussianStatistics) -> bool:
+    """Whether there is information about changes of every direction of Omega by its own size, and of log sigma."""
+    free, place = ~best.summit.held, best.summit.place
+    noise = np.exp(2.0 * log_sigma_at(best.part, place)) * stats.n_stores / stats.n.sum()
+    size = np.ones(place.size)
+    size[: len(best.part.basis)] = np.sqrt(np.square(root_at(best.part, place)).sum() + noise)
+    scaled = best.summit.point.information * size[:, None] * size
+    return not free.any() or bool(np.linalg.eigvalsh(scaled[np.ix_(free, free)])[0] > NO_INFORMATION)

@@ -1,0 +1,206 @@
+"""Maximum likelihood for a mixture of normals: starts of several kinds, EM together, Newton to the top."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import get_args
+
+import numpy as np
+
+from em.conditional import store_coefficients
+from em.criteria import Criteria, criteria
+from em.errors import InputError
+from em.mixed_model import MixedFit, MixedSigmaRule, described, fit_mixed_model, positions
+from em.mixture import MixtureParameters
+from em.normal_mixture import NormalMixtureParameters, memberships
+from em.normal_mixture_errors import NormalMixtureErrors, standard_errors
+from em.normal_mixture_search import EM_STEPS, ENOUGH, Found, search
+from em.panel import Panel
+from em.scatter import against_fixed_sigma, sigma_floor
+from em.singular import singularities
+from em.statistics import Floats, GaussianStatistics, Ints
+from em.whiten import whitening
+
+
+@dataclass(frozen=True)
+class NormalMixtureFit:
+    """A fitted mixture of normals; segments in falling order of weight.
+
+    Attributes
+    ----------
+    parameters : the estimates.
+    log_likelihood : of exactly these parameters, over all stores.
+    memberships : (store, segment) posterior probabilities.
+    n_parameters, criteria : how many were free, and the information criteria.
+    standard_errors : from the observed information; None where not identified.
+    random : names of the coefficients that vary inside segments.
+    singular : (segment,) what is singular about each covariance, in words.
+    converged, identified : whether the score vanishes, and whether the data tell the segments apart.
+    iterations : EM and Newton steps of one start.
+    starts_tried, starts_at_best, starts_degenerate : searches, those that ended here, and those set aside because a
+        segment was empty, one store's, or sigma at its lower bound.
+    continuum : the mixed model of the same stores.
+    statistics, stores, coefficients : what was fitted, and labels.
+    warnings : why the result is not to be trusted; empty when it is.
+    """
+
+    parameters: NormalMixtureParameters
+    log_likelihood: float
+    memberships: Floats = field(repr=False)
+    n_parameters: int
+    criteria: Criteria
+    standard_errors: NormalMixtureErrors | None = field(repr=False)
+    random: tuple[str, ...]
+    sigma_rule: MixedSigmaRule
+    singular: tuple[tuple[str, ...], ...]
+    converged: bool
+    identified: bool
+    iterations: int
+    starts_tried: int
+    starts_at_best: int
+    starts_degenerate: int
+    continuum: MixedFit = field(repr=False)
+    statistics: GaussianStatistics = field(repr=False)
+    stores: tuple[str, ...] = field(repr=False)
+    coefficients: tuple[str, ...] = field(repr=False)
+    warnings: tuple[str, ...]
+
+    @property
+    def k(self) -> int:
+        """Number of segments."""
+        return self.parameters.n_segments
+
+    @cached_property
+    def segment(self) -> np.ndarray:
+        """Most probable segment of each store, 1..K; (store,)."""
+        return self.memberships.argmax(1) + 1
+
+    @cached_property
+    def store_coefficients(self) -> tuple[Floats, Floats]:
+        """Mean and covariance of each store's coefficients, segments averaged; (store, p) and (store, p, p)."""
+        p = self.parameters
+        mean, covariance, _ = store_coefficients(self.statistics, p.mu, p.sigma, p.omega)
+        center = np.einsum("sk,ska->sa", self.memberships, mean)
+        off = mean - center[:, None, :]
+        inside = covariance + off[..., None] * off[..., None, :]
+        return center, np.einsum("sk,skab->sab", self.memberships, inside)
+
+
+def fit_normal_mixture(
+    data: Panel | GaussianStatistics,
+    k: int,
+    *,
+    random: Sequence[str] | None = None,
+    sigma: MixedSigmaRule = "fixed",
+    starts: int = 20,
+    seed: int = 0,
+    mixtures: Sequence[MixtureParameters] = (),
+    also: Sequence[NormalMixtureParameters] = (),
+    stats: GaussianStatistics | None = None,
+) -> NormalMixtureFit:
+    """Fit a mixture of K normals by maximum likelihood.
+
+    Parameters
+    ----------
+    data : a panel, or the statistics of its stores.
+    k : number of segments, 1 (the mixed model) to the number of stores.
+    random : names of the coefficients that vary inside segments; None is all.
+    sigma : "fixed" (1) or "common" (estimated, one for all segments).
+    starts : searches from random stores, besides those from the mixed model and from what is given below.
+    seed : of every random choice; the same seed gives the same fit.
+    mixtures : finite mixtures with K segments to start from, such as the best of `em.fit`.
+    also : mixtures of normals with up to K segments to start from, such as the best with K - 1.
+    stats : the statistics of the panel, when they are already at hand.
+
+    Raises
+    ------
+    InputError
+        When K, starts, sigma or a name is not possible for these data.
+    """
+    stats, stores, names = described(data, stats)
+    _check(stats, k, sigma, starts, seed)
+    columns = positions(names if random is None else random, names)
+    continuum = fit_mixed_model(data, random=random, sigma=sigma, stats=stats)
+    back = whitening(stats, columns, names)
+    floor = None if sigma == "fixed" else sigma_floor(stats)
+    found = search(stats, back, columns, floor, continuum.parameters, k, starts, seed, mixtures, also)
+    return _fit(found, back, columns, floor, continuum, stats, stores, names)
+
+
+def _check(stats: GaussianStatistics, k: int, sigma: str, starts: int, seed: int) -> None:
+    if not 1 <= k <= stats.n_stores:
+        raise InputError(f"K is {k}; expected a number of segments from 1 to the number of stores, {stats.n_stores}")
+    if seed < 0:
+        raise InputError(f"seed is {seed}; expected 0 or more")
+    if starts < 0:
+        raise InputError(f"starts is {starts}; expected 0 or more")
+    if sigma not in get_args(MixedSigmaRule):
+        raise InputError(f"sigma is {sigma!r}; expected one of {', '.join(get_args(MixedSigmaRule))}")
+
+
+def _fit(
+    found: Found,
+    back: Floats,
+    columns: Ints,
+    floor: float | None,
+    continuum: MixedFit,
+    stats: GaussianStatistics,
+    stores: tuple[str, ...],
+    names: tuple[str, ...],
+) -> NormalMixtureFit:
+    best = found.best
+    order = np.argsort(-best.several.weight[0], kind="stable")
+    k, q, p = order.size, columns.size, stats.n_coefficients
+    mu, root, v = best.several.normals
+    inner = back[np.ix_(columns, columns)] @ root
+    omega = np.zeros((k, p, p))
+    omega[:, columns[:, None], columns] = inner @ np.swapaxes(inner, -1, -2)
+    parameters = NormalMixtureParameters(best.several.weight[0][order], (mu @ back.T)[order], omega[order], np.sqrt(v))
+    if k == 1:
+        mixed = continuum.parameters
+        parameters = NormalMixtureParameters(np.ones(1), mixed.mu[None], mixed.omega[None], np.array([mixed.sigma]))
+    responsibilities, loglik = memberships(parameters, stats)
+    log_likelihood = float(loglik.sum())
+    n_parameters = k * (p + q * (q + 1) // 2) + k - 1 + (floor is not None)
+    errors = standard_errors(best, back, order)
+    return NormalMixtureFit(
+        parameters=parameters,
+        log_likelihood=log_likelihood,
+        memberships=responsibilities,
+        n_parameters=n_parameters,
+        criteria=criteria(log_likelihood, n_parameters, k - 1, stats.n_stores, stats.n_observations, responsibilities),
+        standard_errors=errors,
+        random=tuple(names[a] for a in columns),
+        sigma_rule="fixed" if floor is None else "common",
+        singular=tuple(singularities(parameters.omega[j], best.ranks[order[j]], columns, names) for j in range(k)),
+        converged=best.summit.converged,
+        identified=errors is not None,
+        iterations=best.iterations + (EM_STEPS if k > 1 else 1),
+        starts_tried=found.tried,
+        starts_at_best=found.at_best,
+        starts_degenerate=found.degenerate,
+        continuum=continuum,
+        statistics=stats,
+        stores=stores,
+        coefficients=names,
+        warnings=_warnings(found, errors is not None, floor, stats),
+    )
+
+
+def _warnings(found: Found, identified: bool, floor: float | None, stats: GaussianStatistics) -> tuple[str, ...]:
+    """Why not to trust a fit; each reason a sentence. That a covariance is singular is an answer and no reason."""
+    reasons, best = [], found.best
+    k = best.several.weight.shape[1]
+    if not best.summit.converged:
+        reasons.append(f"K={k}: the mixture of normals did not converge in {best.iterations} Newton steps")
+    elif not identified:
+        reasons.append(f"K={k}: the data do not tell {k} normal segments apart")
+    if found.at_best < min(ENOUGH, found.tried):
+        reasons.append(
+            f"K={k}: only {found.at_best} of {found.tried} starts reached the best optimum; use more --starts"
+        )
+    if found.degenerate == found.tried:
+        reasons.append(f"K={k}: in every start a segment was empty, one store's, or sigma at its lower bound")
+    if floor is None:
+        reasons += against_fixed_sigma(stats)
+    return tuple(reasons)

@@ -1,0 +1,129 @@
+"""Standard deviations and correlations between stores, with standard errors and Wald intervals."""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from scipy.stats import norm
+
+from em.mixed_model import MixedFit
+from em.statistics import Floats
+from em.variance_slice import root_at
+
+Kind = Literal["mean", "sd", "correlation", "sigma"]
+
+
+class Interval(NamedTuple):
+    """An estimate and the ends of its interval.
+
+    Attributes
+    ----------
+    kind : what it is about.
+    of : the coefficients it is about; none for sigma.
+    """
+
+    kind: Kind
+    of: tuple[str, ...]
+    estimate: float
+    lower: float
+    upper: float
+
+
+class VarianceComponents(NamedTuple):
+    """How stores differ, and by how much that is known; standard errors NaN where there are none.
+
+    A standard deviation of zero or a perfect correlation is at the edge of what is possible, and has none.
+
+    Attributes
+    ----------
+    sd, sd_error : (random,)
+    correlation, correlation_error : (random, random)
+    sigma, sigma_error : residual standard deviation; without error where it is fixed.
+    """
+
+    sd: Floats
+    sd_error: Floats
+    correlation: Floats
+    correlation_error: Floats
+    sigma: float
+    sigma_error: float
+
+
+def variance_components(fit: MixedFit) -> VarianceComponents:
+    """Components of a fit, standard errors by the delta method from the observed information (mu profiled out)."""
+    columns, part, summit = fit.random_columns, fit.summit.part, fit.summit.summit
+    q = columns.size
+    omega, back = (m[np.ix_(columns, columns)] for m in (fit.parameters.omega, fit.back))
+    sd = np.sqrt(np.diagonal(omega))
+    outer = np.outer(sd, sd)
+    correlation = np.divide(omega, outer, out=np.full((q, q), np.nan), where=outer > 0.0)
+    sd_error, correlation_error = np.full(q, np.nan), np.full((q, q), np.nan)
+    sigma_error = 0.0 if fit.sigma_rule == "fixed" else np.nan
+    covariance = _inverse(summit.point.information, ~summit.held)
+    if covariance is not None:
+        if fit.sigma_rule == "common":
+            sigma_error = fit.parameters.sigma * float(np.sqrt(covariance[-1, -1]))
+        if fit.summit.rank == q and q:
+            root, moves = back @ root_at(part, summit.place), back @ part.basis
+            slopes = np.einsum("jab,cb->jac", moves, root)
+            slopes = slopes + np.swapaxes(slopes, -1, -2)  # of Omega, (free, q, q)
+            by_sd = np.diagonal(slopes, axis1=-2, axis2=-1) / (2.0 * sd)
+            own = covariance[: len(moves), : len(moves)]
+            sd_error = _errors(by_sd, own)
+            relative = by_sd / sd
+            by_correlation = slopes / outer - correlation * (relative[:, :, None] + relative[:, None, :])
+            correlation_error = _errors(by_correlation.reshape(len(moves), q * q), own).reshape(q, q)
+            np.fill_diagonal(correlation_error, 0.0)
+    return VarianceComponents(sd, sd_error, correlation, correlation_error, fit.parameters.sigma, float(sigma_error))
+
+
+def _inverse(information: Floats, free: np.ndarray) -> Floats | None:
+    """Covariance of the free numbers, zero for those held; None where the information is not positive definite."""
+    covariance = np.zeros_like(information)
+    inside = information[np.ix_(free, free)]
+    if not inside.size:
+        return covariance
+    scale = 1.0 / np.sqrt(np.maximum(np.diagonal(inside), np.finfo(float).tiny))
+    values, vectors = np.linalg.eigh(inside * scale[:, None] * scale)
+    if values[0] < 1e-10:
+        return None
+    half = scale[:, None] * vectors / np.sqrt(values)
+    covariance[np.ix_(free, free)] = half @ half.T
+    return covariance
+
+
+def _errors(slopes: Floats, covariance: Floats) -> Floats:
+    """Standard errors by the delta method; slopes (free, quantity)."""
+    return np.sqrt(np.einsum("ja,jk,ka->a", slopes, covariance, slopes))
+
+
+def wald_intervals(fit: MixedFit, *, level: float = 0.95) -> list[Interval]:
+    """Intervals from standard errors: of standard deviations on the logarithmic scale, of correlations on atanh's.
+
+    They are quick and rough; `em.profile` is the better judge of variances.
+    """
+    z = float(norm.ppf(0.5 + 0.5 * level))
+    at = variance_components(fit)
+    found = []
+    for a, name in enumerate(fit.random):
+        found.append(Interval("sd", (name,), float(at.sd[a]), *_on_log(at.sd[a], at.sd_error[a], z)))
+    for a, name in enumerate(fit.random):
+        for c in range(a + 1, len(fit.random)):
+            value, error = at.correlation[a, c], at.correlation_error[a, c]
+            if np.isfinite(error) and abs(value) < 1.0:
+                reach = z * error / (1.0 - value**2)
+                ends = np.tanh(np.arctanh(value) + np.array([-reach, reach]))
+            else:
+                ends = np.full(2, np.nan)
+            found.append(Interval("correlation", (name, fit.random[c]), float(value), float(ends[0]), float(ends[1])))
+    if fit.sigma_rule == "common":
+        found.append(Interval("sigma", (), at.sigma, *_on_log(at.sigma, at.sigma_error, z)))
+    for name, value, error in zip(fit.coefficients, fit.parameters.mu, fit.standard_errors, strict=True):
+        found.append(Interval("mean", (name,), float(value), float(value - z * error), float(value + z * error)))
+    return found
+
+
+def _on_log(value: float, error: float, z: float) -> tuple[float, float]:
+    if not (np.isfinite(error) and value > 0.0):
+        return np.nan, np.nan
+    reach = float(np.exp(z * error / value))
+    return float(value / reach), float(value * reach)
