@@ -6,6 +6,7 @@ the average (log) price, of which something is known before the data are seen. W
     theta = back theta_c,   mu = back mu_c,   Omega = back Omega_c back'.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -45,3 +46,14 @@ def centre(stats: GaussianStatistics, coefficients: tuple[str, ...]) -> Centred:
 def centred_parameters(params: MixtureParameters, centred: Centred) -> MixtureParameters:
     """Segments on centred columns."""
     return params._replace(theta=params.theta @ np.linalg.inv(centred.back).T)
+
+
+def uncentred(quantities: Mapping[str, Floats], centred: Centred) -> dict[str, Floats]:
+    """Draws (..., coefficient) of theta, mu and omega on the columns as they are; others unchanged."""
+    back = centred.back
+    moved = dict(quantities)
+    for name in moved.keys() & {"theta", "mu"}:
+        moved[name] = quantities[name] @ back.T
+    if "omega" in moved:
+        moved["omega"] = back @ quantities["omega"] @ back.T
+    return moved

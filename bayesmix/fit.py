@@ -2,22 +2,34 @@
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from em.arguments import add_panel_arguments, panel_from
+from em.arguments import add_panel_arguments, numbers_of_segments, panel_from
 from em.command import SAMPLE, Parser, check_writable, distrust, printing, run
 from em.errors import InputError
+
+if TYPE_CHECKING:
+    from bayesmix.fitted import Fit
+    from bayesmix.sample import Settings
+    from em.panel import Panel
 
 EXAMPLE = """examples:
   python -m bayesmix.fit --k 3
       three segments in the sample of data/; runs EM first, writes mixture-3.nc
-  python -m em.estimate sales.csv && python -m bayesmix.fit sales.csv --k 3 --start results.json
-      the same from EM's solution, which is neither looked for again nor renumbered
+  python -m em.estimate sales.csv && python -m bayesmix.fit sales.csv --k 3 --start results.json --report fit.html
+      the same from EM's solution, which is neither looked for again nor renumbered, and a page about it
+  python -m bayesmix.fit sales.csv --k 1..6
+      a posterior for each number of segments: mixture-1.nc to mixture-6.nc
+  python -m bayesmix.fit sales.csv --k 10 --sparse
+      how many segments are in use, when ten are allowed
   python -m bayesmix.fit sales.csv --model hierarchical --sigma common --out continuum.nc
       no segments: coefficients of stores vary about a mean
+  python -m bayesmix.fit sales.csv --k 3 --prior "log_price=normal(-2, 0.5)" "weight=dirichlet(4)"
+      other beliefs, in the units of the tables
 
-the file is netCDF; read it with xarray.open_datatree, or compare fits with python -m comparisons.report
+the file is netCDF; read it with bayesmix.load, or compare fits with python -m comparisons.report. Finished chains
+are kept beside it until it is written: after an interruption the same command goes on with the rest
 
 exit codes: 0 good; 2 the input or the call is wrong; 3 written, but not to be trusted (the reason is in the file);
 130 interrupted
@@ -35,12 +47,26 @@ def parser() -> argparse.ArgumentParser:
     add_panel_arguments(p)
     group = p.add_argument_group("model")
     group.add_argument("--model", choices=["mixture", "hierarchical"], default="mixture", help="default: mixture")
-    group.add_argument("--k", type=int, help="number of segments of a mixture")
+    group.add_argument("--k", nargs="+", metavar="K", help="number of segments of a mixture, or several: 2 3 4 or 1..6")
+    group.add_argument(
+        "--sparse",
+        action="store_true",
+        help="let K be more than there are, and estimate how many are in use",
+    )
     group.add_argument(
         "--sigma",
         choices=["fixed", "common", "segment"],
         default="fixed",
         help="residual sd of log sales: 1, one estimated, or one per segment (default: fixed)",
+    )
+    group.add_argument(
+        "--prior",
+        nargs="+",
+        default=[],
+        metavar="NAME=FAMILY(...)",
+        help="other priors than the default ones, which every run prints: COEFFICIENT=normal(mean, sd), "
+        "weight=dirichlet(concentration), sigma=lognormal(median, sd of its logarithm), spread=halfnormal(scale), "
+        "correlation=lkj(shape)",
     )
     group.add_argument(
         "--start",
@@ -53,8 +79,14 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument("--tune", type=int, default=1000, help="tuning draws of each chain, dropped (default: 1000)")
     group.add_argument("--chains", type=int, default=4, help="default: 4")
     group.add_argument("--seed", type=int, default=0, help="seed of every random choice (default: 0)")
-    p.add_argument(
-        "--out", type=Path, metavar="FILE.nc", help="file to write (default: mixture-K.nc or hierarchical.nc)"
+    group = p.add_argument_group("output")
+    group.add_argument(
+        "--out",
+        metavar="FILE.nc",
+        help="file to write, with {k} in its name for several K (default: mixture-{k}.nc or hierarchical.nc)",
+    )
+    group.add_argument(
+        "--report", metavar="FILE.html", help="also write a page of diagnostics, with {k} in its name for several K"
     )
     return p
 
@@ -62,52 +94,92 @@ def parser() -> argparse.ArgumentParser:
 def command(argv: list[str]) -> int:
     """Parse, fit, write, show."""
     args = parser().parse_args(argv)
-    _check(args)
-    out = args.out or Path("hierarchical.nc" if args.model == "hierarchical" else f"mixture-{args.k}.nc")
-    check_writable(out, inputs=[args.data or SAMPLE, args.start])
+    ks = _checked(args)
+    default = "hierarchical.nc" if args.model == "hierarchical" else "mixture-{k}.nc"
+    outs = _files(args.out or default, ks, "--out")
+    pages = _files(args.report, ks, "--report") if args.report else []
+    check_writable(*outs, *pages, inputs=[args.data or SAMPLE, args.start])
     panel = panel_from(args)
     n_stores = len(panel.stores)
-    if args.model == "mixture" and args.k > n_stores:
-        raise InputError(f"K is {args.k}; expected a number of segments from 1 to the number of stores, {n_stores}")
+    if max(ks) > n_stores:
+        raise InputError(f"K is {max(ks)}; expected a number of segments from 1 to the number of stores, {n_stores}")
     # PyMC takes two seconds to load: after everything that can be wrong has been looked at.
-    from bayesmix.run import fit_hierarchical, fit_mixture
+    from bayesmix.kept import forget
     from bayesmix.sample import Settings
-    from bayesmix.show import announce, show
-    from bayesmix.start import em_solution
+    from bayesmix.show import announce, show, show_all
     from bayesmix.tree import write
 
-    announce(panel, args.model, args.k, args.sigma)
     settings = Settings(args.draws, args.tune, args.chains, args.seed)
-    if args.model == "mixture":
-        em, doubts = em_solution(panel, args.k, args.sigma, args.seed, args.start)
-        posterior = fit_mixture(panel, em, sigma=args.sigma, settings=settings)
-        posterior = replace(posterior, reasons=tuple(dict.fromkeys((*posterior.reasons, *doubts))))
-    else:
-        em = None
-        posterior = fit_hierarchical(panel, sigma=args.sigma, settings=settings)
-    write(out, posterior)
-    with printing():
-        show(posterior, em)
-    print(f"written: {out}", file=sys.stderr)
-    return distrust(list(posterior.reasons))
+    fits, reasons = [], []
+    for k, out in zip(ks, outs, strict=True):
+        announce(panel, args.model, k, args.sigma, args.sparse)
+        keep = out.with_name(f"{out.name}.chains")
+        fit = _fit(args, panel, k, settings, keep)
+        write(out, fit)
+        forget(keep)
+        with printing():
+            show(fit)
+        print(f"written: {out}", file=sys.stderr)
+        fits.append(fit)
+        reasons += [f"K={k}: {reason}" if len(ks) > 1 else reason for reason in fit.reasons]
+    if len(fits) > 1:
+        with printing():
+            show_all(fits, outs)
+    return distrust(reasons)
 
 
-def _check(args: argparse.Namespace) -> None:
-    """Raise InputError for what the arguments alone show to be wrong."""
+def _fit(args: argparse.Namespace, panel: "Panel", k: int, settings: "Settings", keep: Path) -> "Fit":
+    """One posterior; finished chains stay where they are kept when it is interrupted."""
+    from bayesmix.run import fit_hierarchical, fit_mixture, fit_sparse_mixture
+    from bayesmix.start import em_solution
+
+    try:
+        if args.model == "hierarchical":
+            return fit_hierarchical(panel, sigma=args.sigma, priors=args.prior, settings=settings, keep=keep)
+        if args.sparse:
+            return fit_sparse_mixture(panel, k, sigma=args.sigma, priors=args.prior, settings=settings)
+        start = em_solution(panel, k, args.sigma, args.seed, args.start)
+        return fit_mixture(panel, k, sigma=args.sigma, start=start, priors=args.prior, settings=settings, keep=keep)
+    except KeyboardInterrupt:
+        kept = len(list(keep.glob("chain-*.npz")))
+        if kept:
+            chains = f"{kept} finished chain{'s are' if kept > 1 else ' is'}"
+            print(f"{chains} kept in {keep}; the same command goes on with the rest", file=sys.stderr)
+        raise
+
+
+def _checked(args: argparse.Namespace) -> list[int]:
+    """The numbers of segments; raises InputError for what the arguments alone show to be wrong."""
     if args.model == "mixture":
         if args.k is None:
             raise InputError("how many segments? give --k, such as --k 3 (see --help)")
-        if args.k < 1:
-            raise InputError(f"K is {args.k}; expected a number of segments from 1")
+        ks = numbers_of_segments(args.k)
+        if min(ks) < 1:
+            raise InputError(f"K is {min(ks)}; expected a number of segments from 1")
+        if args.sparse and args.start:
+            raise InputError(
+                "--start is not for --sparse: its segments are numbered once it is known how many there are"
+            )
     else:
-        for name in ("k", "start"):
-            if getattr(args, name) is not None:
+        for name in ("k", "start", "sparse"):
+            if getattr(args, name):
                 raise InputError(f"--{name} is for the mixture; the hierarchical model has no segments")
         if args.sigma == "segment":
             raise InputError("--sigma segment is for the mixture; the hierarchical model has fixed or common")
+        ks = [1]
     for name, least in (("draws", 4), ("tune", 1), ("chains", 1), ("seed", 0)):
         if getattr(args, name) < least:
             raise InputError(f"--{name} is {getattr(args, name)}; expected at least {least}")
+    return ks
+
+
+def _files(name: str, ks: list[int], option: str) -> list[Path]:
+    """One file for each K."""
+    if len(ks) > 1 and "{k}" not in name:
+        raise InputError(
+            f"{option} {name}: one file for {len(ks)} numbers of segments; expected a name with {{k}} in it"
+        )
+    return [Path(name.replace("{k}", str(k))) for k in ks]
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ def hierarchical_model(stats: GaussianStatistics, priors: Priors, sigma: SigmaRu
     with pm.Model(coords=coords, check_bounds=False) as model:
         data = store_data(stats)
         mu = pm.Normal("mu", pm.Data("mean", priors.mean), pm.Data("sd", priors.sd), dims="coefficient")
-        scale = pm.HalfNormal("scale", pm.Data("spread", priors.spread), dims="coefficient")
+        scale = pm.HalfNormal("scale", pm.Data("spread", priors.spreads), dims="coefficient")
         shape = pm.Data("shape", partial_correlation_shapes(len(names), priors.lkj))
         partial = pm.Beta("partial", shape, shape)
         factor = scale[:, None] * correlation_factor(2.0 * partial - 1.0, len(names))

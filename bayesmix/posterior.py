@@ -1,11 +1,15 @@
 """Exact quantities of stores under every draw: log-likelihood, membership, coefficients; one pass over the draws."""
 
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from bayesmix.conditional import store_coefficients
 from bayesmix.labels import match, relabel
+from em.command import CORES, watched
 from em.likelihood import component_loglik, memberships_and_loglik
 from em.statistics import Floats, GaussianStatistics, Ints
 
@@ -28,6 +32,28 @@ class ParameterDraws(NamedTuple):
     omega: Floats | None = None
 
 
+def parameter_draws(quantities: Mapping[str, Floats]) -> ParameterDraws:
+    """Draws by name, (draw, ...), under the roles they have in a likelihood, whatever the model.
+
+    Parameters
+    ----------
+    quantities : weight, theta, sigma of a mixture; mu, omega, sigma of the hierarchical model; or weight, mu, omega,
+        sigma of a mixture of normals.
+    """
+    q = quantities
+    sigma = q["sigma"].reshape(len(q["sigma"]), -1)
+    if "theta" in q:
+        return ParameterDraws(q["weight"], q["theta"], sigma)
+    if "weight" in q:
+        return ParameterDraws(q["weight"], q["mu"], sigma, q["omega"])
+    return ParameterDraws(np.ones((len(sigma), 1)), q["mu"][:, None], sigma, q["omega"][:, None])
+
+
+def flat(values: Floats) -> Floats:
+    """(chain, draw, ...) to (chain x draw, ...)."""
+    return values.reshape(-1, *values.shape[2:])
+
+
 class StorePosterior(NamedTuple):
     """What the draws say about every store.
 
@@ -48,7 +74,7 @@ class StorePosterior(NamedTuple):
 
 
 def store_posterior(stats: GaussianStatistics, draws: ParameterDraws, reference: Floats) -> StorePosterior:
-    """Work out every store under every draw, in chunks of draws.
+    """Work out every store under every draw, in chunks of draws, one on each core.
 
     Parameters
     ----------
@@ -58,38 +84,66 @@ def store_posterior(stats: GaussianStatistics, draws: ParameterDraws, reference:
     loglik = np.empty((n_draws, stats.n_stores))
     permutation = np.empty((n_draws, k), dtype=np.intp)
     # Moments about the first draw's values, so that small variances do not cancel.
-    origin: list[Floats] = []
+    first = _part(draws, slice(0, 1))
+    origin = _of_chunk(stats, first, reference, (np.zeros((stats.n_stores, k)), np.zeros((stats.n_stores, p))))
+    at = (origin.membership, origin.coefficients)
     moments = [np.zeros((stats.n_stores, size)) for size in (k, k, p, p)]
     size = max(1, CHUNK // (stats.n_stores * k * (p if draws.omega is None else p * p)))
-    for begin in range(0, n_draws, size):
-        chunk = slice(begin, begin + size)
-        omega = None if draws.omega is None else draws.omega[chunk]
-        part = ParameterDraws(draws.weight[chunk], draws.mu[chunk], draws.sigma[chunk], omega)
-        with np.errstate(divide="ignore"):
-            log_weight = np.log(part.weight)
-        component = component_loglik(stats, part.mu, part.sigma, part.omega)
-        membership, loglik[chunk] = memberships_and_loglik(log_weight, component)
-        mean, covariance = store_coefficients(stats, part.mu, part.sigma, part.omega)
-        permutation[chunk] = match(reference, membership)
-        ordered = relabel(membership, permutation[chunk], axis=2)
-        center = np.einsum("dsk,dskp->dsp", membership, np.broadcast_to(mean, (*membership.shape, p)))
-        origin = origin or [ordered[0], center[0]]
-        variance = np.diagonal(covariance, axis1=-2, axis2=-1)
-        around = np.square(mean - origin[1][:, None, :]) + variance
-        sums = (
-            (ordered - origin[0]).sum(0),
-            np.square(ordered - origin[0]).sum(0),
-            (center - origin[1]).sum(0),
-            np.einsum("dsk,dskp->sp", membership, around),
-        )
-        for total, addition in zip(moments, sums, strict=True):
-            total += addition
-    (m1, m2, c1, c2), (at_membership, at_center) = (moment / n_draws for moment in moments), origin
+    chunks = [slice(begin, min(begin + size, n_draws)) for begin in range(0, n_draws, size)]
+
+    def work(chunk: slice) -> Sums:
+        return _of_chunk(stats, _part(draws, chunk), reference, at)
+
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(CORES) as pool:
+        steps = pool.map(work, chunks)  # in order, so that sums do not depend on which thread was first
+        for chunk, sums in zip(chunks, watched(steps, "stores under every draw", len(chunks)), strict=True):
+            loglik[chunk], permutation[chunk] = sums.loglik, sums.permutation
+            for total, addition in zip(moments, sums[2:], strict=True):
+                total += addition
+    m1, m2, c1, c2 = (moment / n_draws for moment in moments)
     return StorePosterior(
         loglik,
         permutation,
-        at_membership + m1,
+        at[0] + m1,
         np.sqrt(np.maximum(m2 - m1 * m1, 0.0)),
-        at_center + c1,
+        at[1] + c1,
         np.sqrt(np.maximum(c2 - c1 * c1, 0.0)),
+    )
+
+
+class Sums(NamedTuple):
+    """What a chunk of draws adds: its log-likelihoods and permutations, and sums over its draws by store."""
+
+    loglik: Floats
+    permutation: Ints
+    membership: Floats
+    membership_squares: Floats
+    coefficients: Floats
+    coefficients_squares: Floats
+
+
+def _part(draws: ParameterDraws, chunk: slice) -> ParameterDraws:
+    return ParameterDraws(*(None if values is None else values[chunk] for values in draws))  # pyright: ignore[reportArgumentType]
+
+
+def _of_chunk(
+    stats: GaussianStatistics, draws: ParameterDraws, reference: Floats, origin: tuple[Floats, Floats]
+) -> Sums:
+    """One chunk of draws; sums are of deviations from `origin` (store, segment) and (store, coefficient)."""
+    with np.errstate(divide="ignore"):
+        log_weight = np.log(draws.weight)
+    component = component_loglik(stats, draws.mu, draws.sigma, draws.omega)
+    membership, loglik = memberships_and_loglik(log_weight, component)
+    mean, covariance = store_coefficients(stats, draws.mu, draws.sigma, draws.omega)
+    permutation = match(reference, membership)
+    ordered = relabel(membership, permutation, axis=2) - origin[0]
+    center = np.einsum("dsk,dskp->dsp", membership, np.broadcast_to(mean, (*membership.shape, mean.shape[-1])))
+    around = np.square(mean - origin[1][:, None, :]) + np.diagonal(covariance, axis1=-2, axis2=-1)
+    return Sums(
+        loglik,
+        permutation,
+        ordered.sum(0),
+        np.square(ordered).sum(0),
+        (center - origin[1]).sum(0),
+        np.einsum("dsk,dskp->sp", membership, around),
     )

@@ -1,6 +1,8 @@
 """Weakly informative priors, stated in the user's units: log sales and elasticities."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +21,8 @@ class Priors:
     concentration : of the symmetric Dirichlet prior of the segments' weights; 1 is uniform on the simplex.
     sigma_median, sigma_log_sd : of the log-normal prior of an estimated sigma, in log sales. It vanishes at zero, so
         that a segment of one store with few weeks cannot pull its sigma there.
-    spread : scale of the half-normal prior of the standard deviation of store coefficients around mu.
+    spread : scale of the half-normal prior of the standard deviation of store coefficients around mu: one number for
+        all coefficients, or one for each.
     lkj : shape of the prior of their correlation matrix (Lewandowski, Kurowicka & Joe 2009); 1 is uniform.
     """
 
@@ -29,8 +32,13 @@ class Priors:
     concentration: float = 1.0
     sigma_median: float = 1.0
     sigma_log_sd: float = 1.0
-    spread: float = 1.0
+    spread: float | tuple[float, ...] = 1.0
     lkj: float = 2.0
+
+    @property
+    def spreads(self) -> tuple[float, ...]:
+        """`spread` of each coefficient."""
+        return self.spread if isinstance(self.spread, tuple) else (self.spread,) * len(self.coefficients)
 
 
 AT_AVERAGES = "intercept at average prices"  # columns are centred while sampling, see `bayesmix.centre`
@@ -60,12 +68,18 @@ def mean_response(stats: GaussianStatistics, intercept: int) -> float:
 def statements(priors: Priors, model: str, sigma: str) -> dict[str, str]:
     """The priors of a model as one line for each of its quantities."""
     quantity = "mu" if model == "hierarchical" else "theta"
+    names = [AT_AVERAGES if name == "intercept" else name for name in priors.coefficients]
     lines = {
-        f"{quantity}[{AT_AVERAGES if name == 'intercept' else name}]": f"normal({mean:.4g}, {sd:.4g})"
-        for name, mean, sd in zip(priors.coefficients, priors.mean, priors.sd, strict=True)
+        f"{quantity}[{name}]": f"normal({mean:.4g}, {sd:.4g})"
+        for name, mean, sd in zip(names, priors.mean, priors.sd, strict=True)
     }
     if model == "hierarchical":
-        lines["sd of store coefficients"] = f"half-normal({priors.spread:.4g})"
+        of_one = {
+            f"sd of store coefficients[{name}]": f"half-normal({spread:.4g})"
+            for name, spread in zip(names, priors.spreads, strict=True)
+        }
+        alike = len(set(priors.spreads)) == 1
+        lines |= {"sd of store coefficients": next(iter(of_one.values()))} if alike else of_one
         lines["correlation of store coefficients"] = f"LKJ({priors.lkj:.4g})"
     else:
         lines["weight"] = f"Dirichlet({priors.concentration:.4g})"
@@ -88,3 +102,9 @@ def partial_correlation_shapes(p: int, lkj: float) -> Floats:
 def as_record(priors: Priors, model: str, sigma: str) -> dict[str, object]:
     """What the file keeps: the numbers, and the lines that a reader is shown."""
     return {"numbers": asdict(priors), "statements": statements(priors, model, sigma)}
+
+
+def from_record(record: Mapping[str, Any]) -> Priors:
+    """The priors that a file keeps: the inverse of `as_record`."""
+    numbers: dict[str, Any] = {name: tuple(n) if isinstance(n, list) else n for name, n in record["numbers"].items()}
+    return Priors(**numbers)

@@ -1,104 +1,82 @@
-"""From a panel to a posterior: sample, relabel, work out the stores, judge."""
+"""From a panel to a posterior: the models' entry points."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pymc as pm
 import xarray as xr
 
 from bayesmix import hierarchical, mixture
-from bayesmix.centre import Centred, centre, centred_parameters
-from bayesmix.diagnose import reasons_for_distrust
-from bayesmix.labels import relabel, share_switched
-from bayesmix.posterior import ParameterDraws, StorePosterior, store_posterior
+from bayesmix.centre import centre, centred_parameters, uncentred
+from bayesmix.fitted import Fit
+from bayesmix.judged import Drawn, Problem, judge
+from bayesmix.modes import starts_of_chains
+from bayesmix.prior_text import override
 from bayesmix.priors import Priors, default_priors
-from bayesmix.sample import Draws, Settings, sample
+from bayesmix.sample import Settings, sample
+from bayesmix.sparse import CONCENTRATION, draw_sparse
+from bayesmix.start import Start, em_solution
+from bayesmix.tree import as_tree
+from em.command import watched
 from em.errors import InputError
-from em.mixture import MixtureParameters, SigmaRule, e_step
+from em.mixture import MixtureParameters, Model, SigmaRule, e_step
+from em.optima import distinct_optima
 from em.panel import Panel, store_statistics
-from em.scatter import against_fixed_sigma
-from em.statistics import Floats, GaussianStatistics
-
-
-@dataclass(frozen=True)
-class Posterior:
-    """A posterior and what is needed to judge it.
-
-    Attributes
-    ----------
-    panel, statistics : the data, and their sufficient statistics.
-    model : "mixture" or "hierarchical".
-    k : number of segments; 1 for the hierarchical model.
-    sigma : the rule of the residual standard deviation.
-    priors, settings : what was believed, how much was drawn.
-    quantities : relabelled draws by name, (chain, draw, ...): weight, theta, sigma, or mu, omega, sigma.
-    stores : every store under every draw.
-    sampler : the sampler's own statistics.
-    seconds : spent on compiling and on sampling.
-    switched : share of draws whose segments were renumbered.
-    reasons : why not to trust the draws; empty when they are to be trusted.
-    """
-
-    panel: Panel
-    statistics: GaussianStatistics = field(repr=False)
-    model: str
-    k: int
-    sigma: SigmaRule
-    priors: Priors
-    settings: Settings
-    quantities: Mapping[str, Floats] = field(repr=False)
-    stores: StorePosterior = field(repr=False)
-    sampler: xr.Dataset = field(repr=False)
-    seconds: Mapping[str, float]
-    switched: float
-    reasons: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """What tables call it."""
-        return self.model if self.model == "hierarchical" else f"{self.model} K={self.k}"
+from em.scatter import sigma_floor
+from em.statistics import Floats
 
 
 def fit_mixture(
     panel: Panel,
-    start: MixtureParameters,
+    k: int,
     *,
     sigma: SigmaRule = "fixed",
-    priors: Priors | None = None,
+    start: Start | None = None,
+    priors: Priors | Sequence[str] = (),
     settings: Settings = Settings(),  # noqa: B008
-) -> Posterior:
-    """Posterior of a finite mixture with as many segments as `start`.
+    keep: Path | None = None,
+) -> Fit:
+    """Posterior of a finite mixture of k segments.
+
+    Chains start at EM's best optimum and at its next best distinct ones. Where they stay apart, each mode is a
+    posterior of its own in the result, with its weight; the heaviest is the one that is shown.
 
     Parameters
     ----------
-    start : a solution of EM; chains start there and its segments give theirs their numbers.
+    start : a solution of EM whose segments give theirs their numbers; None runs EM.
+    priors : `default_priors` where nothing is given; texts such as "log_price=normal(-2, 0.5)" replace some of them.
+    keep : a folder for finished chains, so that an interrupted call loses none; see `bayesmix.sample`.
 
     Raises
     ------
     InputError
-        When the panel explains membership by traits, or the settings allow no draws.
+        When the panel explains membership by traits, K is not possible, or the settings allow no draws.
     """
-    if panel.traits is not None:
-        raise InputError(f"{panel.file}: covariates of membership are not part of the Bayesian mixture yet")
-    stats, centred, priors = _ready(panel, priors, settings)
-    model = mixture.mixture_model(centred.statistics, start.n_segments, priors, sigma)
-    first = mixture.mixture_start(centred_parameters(start, centred), sigma)
-    draws = _uncentred(sample(model, mixture.QUANTITIES, first, settings), centred)
-    weight, theta, sd = (_flat(draws.quantities[name]) for name in mixture.QUANTITIES)
-    stores = store_posterior(stats, ParameterDraws(weight, theta, sd), e_step(start, stats)[0])
-    quantities = {
-        name: relabel(_flat(value), stores.permutation).reshape(value.shape) for name, value in draws.quantities.items()
-    }
-    return _posterior(panel, stats, "mixture", start.n_segments, sigma, priors, settings, draws, quantities, stores)
+    problem = _problem(panel, "mixture", k, sigma, priors, settings)
+    stats, centred = problem.statistics, problem.centred
+    start = start or em_solution(panel, k, sigma, settings.seed)
+    if start.parameters.n_segments != k:
+        raise InputError(f"start has {start.parameters.n_segments} segments; expected K = {k}")
+    em_model = Model(sigma, (), 0.0 if sigma == "fixed" else sigma_floor(stats), None)
+    optima = distinct_optima(stats, start.parameters, em_model, seed=settings.seed)
+    chosen = [centred_parameters(one, centred) for one in starts_of_chains(optima, settings.chains)]
+    model = mixture.mixture_model(centred.statistics, k, problem.priors, sigma)
+    starts = [mixture.mixture_start(one, sigma) for one in chosen]
+    drawn = _drawn(problem, model, mixture.QUANTITIES, starts, keep)
+    return _fit(replace(problem, start=start), drawn, e_step(start.parameters, stats)[0])
 
 
 def fit_hierarchical(
     panel: Panel,
     *,
     sigma: SigmaRule = "fixed",
-    priors: Priors | None = None,
+    priors: Priors | Sequence[str] = (),
     settings: Settings = Settings(),  # noqa: B008
-) -> Posterior:
+    keep: Path | None = None,
+) -> Fit:
     """Posterior of the hierarchical model.
 
     Raises
@@ -106,66 +84,94 @@ def fit_hierarchical(
     InputError
         When the settings allow no draws.
     """
-    stats, centred, priors = _ready(panel, priors, settings)
-    model = hierarchical.hierarchical_model(centred.statistics, priors, sigma)
-    start = hierarchical.hierarchical_start(centred.statistics, sigma)
-    draws = _uncentred(sample(model, hierarchical.QUANTITIES, start, settings), centred)
-    mu, omega, sd = (_flat(draws.quantities[name]) for name in hierarchical.QUANTITIES)
-    parameters = ParameterDraws(np.ones((len(mu), 1)), mu[:, None], sd, omega[:, None])
-    stores = store_posterior(stats, parameters, np.ones((stats.n_stores, 1)))
-    quantities = {**draws.quantities, "sigma": draws.quantities["sigma"][..., 0]}
-    return _posterior(panel, stats, "hierarchical", 1, sigma, priors, settings, draws, quantities, stores)
+    problem = _problem(panel, "hierarchical", 1, sigma, priors, settings)
+    stats = problem.centred.statistics
+    model = hierarchical.hierarchical_model(stats, problem.priors, sigma)
+    starts = [hierarchical.hierarchical_start(stats, sigma)] * settings.chains
+    drawn = _drawn(problem, model, hierarchical.QUANTITIES, starts, keep)
+    return _fit(problem, drawn, np.ones((stats.n_stores, 1)))
 
 
-def _uncentred(draws: Draws, centred: Centred) -> Draws:
-    """The draws on the columns as they are."""
-    back = centred.back
-    quantities = dict(draws.quantities)
-    for name in ("theta", "mu"):
-        if name in quantities:
-            quantities[name] = quantities[name] @ back.T
-    if "omega" in quantities:
-        quantities["omega"] = back @ quantities["omega"] @ back.T
-    return replace(draws, quantities=quantities)
+def fit_sparse_mixture(
+    panel: Panel,
+    k: int,
+    *,
+    sigma: SigmaRule = "fixed",
+    priors: Priors | Sequence[str] = (),
+    settings: Settings = Settings(),  # noqa: B008
+) -> Fit:
+    """Posterior of an overfitted mixture, which estimates how many of its k segments are in use.
+
+    Segments are numbered as EM's with the number of segments most often in use; the rest are spare.
+
+    Raises
+    ------
+    InputError
+        When the panel explains membership by traits, K is not possible, or the settings allow no draws.
+    """
+    problem = _problem(panel, "mixture", k, sigma, priors, settings, sparse=True)
+    centred = problem.centred
+    full = em_solution(panel, k, sigma, settings.seed).parameters
+    began = time.perf_counter()
+    draws = draw_sparse(
+        centred.statistics,
+        centred_parameters(full, centred),
+        problem.priors,
+        sigma,
+        draws=settings.draws,
+        tune=settings.tune,
+        chains=settings.chains,
+        seed=settings.seed,
+        watch=lambda steps: watched(steps, "sampling", settings.tune + settings.draws),
+    )
+    seconds = {"compiling": 0.0, "sampling": round(time.perf_counter() - began, 2)}
+    in_use = int(np.bincount(draws.used.ravel()).argmax())
+    start = em_solution(panel, in_use, sigma, settings.seed)
+    reference = np.zeros((problem.statistics.n_stores, k))
+    reference[:, :in_use] = e_step(start.parameters, problem.statistics)[0]
+    sampler = xr.Dataset({"segments_in_use": (("chain", "draw"), draws.used)})
+    drawn = Drawn(uncentred(draws.quantities, centred), sampler, seconds)
+    return _fit(replace(problem, start=_with_spare(start, k)), drawn, reference)
 
 
-def _ready(panel: Panel, priors: Priors | None, settings: Settings) -> tuple[GaussianStatistics, Centred, Priors]:
+def _with_spare(start: Start, k: int) -> Start:
+    """EM's solution with room for k segments: no numbers where it has none."""
+
+    def widened(values: Floats) -> Floats:
+        return np.concatenate([values, np.full((k - len(values), *values.shape[1:]), np.nan)])
+
+    parameters = MixtureParameters(*(widened(value) for value in start.parameters[:3]))
+    errors = {name: widened(value) for name, value in start.standard_errors.items()}
+    return replace(start, parameters=parameters, standard_errors=errors)
+
+
+def _problem(
+    panel: Panel,
+    model: str,
+    k: int,
+    sigma: SigmaRule,
+    priors: Priors | Sequence[str],
+    settings: Settings,
+    sparse: bool = False,
+) -> Problem:
+    if model == "mixture" and panel.traits is not None:
+        raise InputError(f"{panel.file}: covariates of membership are not part of the Bayesian mixture yet")
     for name in ("draws", "tune", "chains"):
         if getattr(settings, name) < 1:
             raise InputError(f"{name} is {getattr(settings, name)}; expected at least 1")
     stats = store_statistics(panel)
     centred = centre(stats, panel.coefficients)
-    return stats, centred, priors or default_priors(centred.statistics, panel.coefficients)
+    if not isinstance(priors, Priors):
+        usual = default_priors(centred.statistics, panel.coefficients)
+        priors = override(replace(usual, concentration=CONCENTRATION) if sparse else usual, priors, model, sigma)
+    return Problem(panel, stats, centred, model, k, sigma, sparse, priors, settings, None)
 
 
-def _flat(value: Floats) -> Floats:
-    """(chain, draw, ...) to (chain x draw, ...)."""
-    return value.reshape(-1, *value.shape[2:])
+def _drawn(problem: Problem, model: pm.Model, names: Iterable[str], starts: Sequence[dict], keep: Path | None) -> Drawn:
+    draws = sample(model, names, starts, problem.settings, keep)
+    quantities = uncentred(draws.quantities, problem.centred)
+    return Drawn(quantities, draws.statistics, draws.seconds, draws.resumed, draws.unconstrained, draws.density)
 
 
-def _posterior(
-    panel: Panel,
-    stats: GaussianStatistics,
-    model: str,
-    k: int,
-    sigma: SigmaRule,
-    priors: Priors,
-    settings: Settings,
-    draws: Draws,
-    quantities: Mapping[str, Floats],
-    stores: StorePosterior,
-) -> Posterior:
-    reasons = reasons_for_distrust(
-        quantities,
-        stores.loglik.sum(1).reshape(settings.chains, settings.draws),
-        draws.statistics["diverging"].to_numpy(),
-        draws.statistics["energy"].to_numpy(),
-        (settings.chains, settings.draws),
-    )
-    if sigma == "fixed":
-        reasons += against_fixed_sigma(stats)
-    switched = share_switched(stores.permutation)
-    return Posterior(
-        panel, stats, model, k, sigma, priors, settings, quantities, stores, draws.statistics, draws.seconds, switched,
-        tuple(reasons),
-    )  # fmt: skip
+def _fit(problem: Problem, drawn: Drawn, reference: Floats) -> Fit:
+    return Fit(as_tree(judge(problem, drawn, reference)), problem.name)

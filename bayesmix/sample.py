@@ -1,9 +1,17 @@
-"""Drawing from the posterior: nutpie, called directly, from explicit starting points."""
+"""Drawing from the posterior: nutpie, called directly, chain by chain, from explicit starting points.
+
+Every chain is a run of its own with a seed of its own, so that one that is finished can be kept while others are not,
+and is the same whichever others run beside it.
+"""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -18,10 +26,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bayesmix.density import Density, compile_density, constrain
+from bayesmix.kept import Chain, key_of, read_chain, write_chain
+from em.command import CORES
 from em.statistics import Floats
 
-ADAPTATION = "low_rank"  # of the mass matrix; intercept and slope are correlated: 4 times the draws of "diag"
-JITTER = 0.05  # standard deviation of a chain's start around the common one, on the unconstrained scale
+ADAPTATION = "diag"  # of the mass matrix: on centred columns "low_rank" gains little and can leave a chain standing
+JITTER = 0.05  # standard deviation of a chain's start around the one given, on the unconstrained scale
 
 
 @dataclass(frozen=True)
@@ -41,22 +51,36 @@ class Draws:
     Attributes
     ----------
     quantities : by name, (chain, draw, ...).
+    unconstrained : (chain, draw, dimension) the same on the sampler's scale.
+    density : whose draws they are.
     statistics : the sampler's own, (chain, draw).
     seconds : of sampling and of compiling.
+    resumed : how many chains were finished before and only read.
     """
 
     quantities: dict[str, Floats]
+    unconstrained: Floats
+    density: Density
     statistics: xr.Dataset
     seconds: dict[str, float]
+    resumed: int
 
 
-def sample(model: pm.Model, names: Mapping[str, object], start: Mapping[str, Floats], settings: Settings) -> Draws:
+def sample(
+    model: pm.Model,
+    names: Iterable[str],
+    starts: Sequence[Mapping[str, Floats]],
+    settings: Settings,
+    keep: Path | None = None,
+) -> Draws:
     """Draw from the posterior of a model.
 
     Parameters
     ----------
     names : the quantities to keep.
-    start : where chains start, up to a small jitter: a value of every random variable, by name, in its own units.
+    starts : where each chain starts, up to a small jitter: a value of every random variable, by name, in its own units.
+    keep : a folder where finished chains are kept, and from where those of the same model, start and settings are read
+        instead of being drawn again.
 
     Raises
     ------
@@ -65,62 +89,127 @@ def sample(model: pm.Model, names: Mapping[str, object], start: Mapping[str, Flo
     """
     with _progress(settings) as report:
         began = time.perf_counter()
-        density = compile_density(model, start)
+        density = compile_density(model, starts)
         compiled = time.perf_counter()
-        trace = _run(_for_nutpie(density), settings, report)
+        chains, resumed = _chains(density, settings, keep, report)
         sampled = time.perf_counter()
-    q = trace["posterior"]["q"].to_numpy()
-    if q.shape[:2] != (settings.chains, settings.draws) or not np.isfinite(q).all():
-        raise KeyboardInterrupt
+    q = np.stack([chain.q for chain in chains])
     flat = constrain(model, density, q.reshape(-1, q.shape[-1]), list(names))
-    quantities = {name: value.reshape(*q.shape[:2], *value.shape[1:]) for name, value in flat.items()}
-    seconds = {"compiling": round(compiled - began, 2), "sampling": round(sampled - compiled, 2)}
-    return Draws(quantities, trace["sample_stats"].to_dataset(), seconds)
+    statistics = {name: (("chain", "draw"), np.stack([c.statistics[name] for c in chains])) for name in STATISTICS}
+    return Draws(
+        {name: value.reshape(*q.shape[:2], *value.shape[1:]) for name, value in flat.items()},
+        q,
+        density,
+        xr.Dataset(statistics),
+        {"compiling": round(compiled - began, 2), "sampling": round(sampled - compiled, 2)},
+        resumed,
+    )
 
 
-def _run(model: CompiledPyMCModel, settings: Settings, report: Callable[[list[Any]], None]) -> xr.DataTree:
+STATISTICS = {  # ArviZ's names and nutpie's
+    "diverging": "diverging",
+    "energy": "energy",
+    "lp": "logp",
+    "n_steps": "n_steps",
+    "step_size": "step_size",
+    "tree_depth": "depth",
+    "reached_max_treedepth": "maxdepth_reached",
+    "acceptance_rate": "mean_tree_accept",
+}
+
+
+def _chains(
+    density: Density, settings: Settings, keep: Path | None, report: Callable[[int, int], None]
+) -> tuple[list[Chain], int]:
+    """All chains, in their order, and how many of them were read from `keep`."""
+    chains: dict[int, Chain] = {}
+    for number in range(settings.chains):
+        if keep is None:
+            break
+        found = read_chain(keep, number, key_of(density, settings.draws, settings.tune, settings.seed, number))
+        if found is not None:
+            chains[number] = found
+            report(number, settings.draws + settings.tune)
+    resumed, stop = len(chains), Event()
+
+    def finished(number: int, chain: Chain) -> None:
+        chains[number] = chain
+        if keep:
+            write_chain(keep, number, key_of(density, settings.draws, settings.tune, settings.seed, number), chain)
+
+    with ThreadPoolExecutor(max_workers=CORES, thread_name_prefix="chain") as pool:
+        running: dict[Future[Chain], int] = {
+            pool.submit(_run, density, settings, number, stop, partial(report, number)): number
+            for number in range(settings.chains)
+            if number not in chains
+        }
+        try:
+            while running:
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    finished(running.pop(future), future.result())
+        except BaseException:
+            stop.set()
+            for future, number in running.items():
+                if not future.cancel() and future.done() and future.exception() is None:
+                    finished(number, future.result())
+            raise
+    return [chains[number] for number in range(settings.chains)], resumed
+
+
+def _run(density: Density, settings: Settings, number: int, stop: Event, report: Callable[[int], None]) -> Chain:
+    """One chain; raises KeyboardInterrupt where it was stopped or came back short."""
     sampler = nutpie.sample(
-        model,
+        _for_nutpie(density, number),
         draws=settings.draws,
         tune=settings.tune,
-        chains=settings.chains,
-        seed=settings.seed,
+        chains=1,
+        cores=1,
+        seed=int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0]),
         save_warmup=False,
         progress_bar=False,
-        progress_callback=report,
+        progress_callback=lambda told: report(sum(chain.finished_draws for chain in told)),
         adaptation=ADAPTATION,
         blocking=False,
     )
-    try:
-        return sampler.wait()
-    except KeyboardInterrupt:
-        sampler.cancel()
-        raise
+    trace = None
+    while trace is None:
+        try:
+            trace = sampler.wait(timeout=0.1)
+        except TimeoutError:
+            if stop.is_set():
+                sampler.cancel()
+                raise KeyboardInterrupt from None
+    q = trace["posterior"]["q"].to_numpy()[0]
+    if len(q) != settings.draws or not np.isfinite(q).all():
+        raise KeyboardInterrupt
+    statistics = trace["sample_stats"].to_dataset()
+    return Chain(q, {name: statistics[theirs].to_numpy()[0] for name, theirs in STATISTICS.items()})
 
 
 @contextmanager
-def _progress(settings: Settings) -> Iterator[Callable[[list[Any]], None]]:
-    """A bar on stderr where that is a terminal; yields what takes the sampler's reports."""
+def _progress(settings: Settings) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr where that is a terminal; yields what takes a chain's number and its draws so far."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    done: dict[int, int] = {}
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("compiling (kept for the next run)", total=None)
 
-        def report(chains: list[Any]) -> None:
-            done = sum(chain.finished_draws for chain in chains)
-            progress.update(
-                task, description="sampling", completed=done, total=settings.chains * (settings.draws + settings.tune)
-            )
+        def report(chain: int, draws: int) -> None:
+            done[chain] = draws
+            whole = settings.chains * (settings.draws + settings.tune)
+            progress.update(task, description="sampling", completed=sum(done.values()), total=whole)
 
         yield report
 
 
-def _for_nutpie(density: Density) -> CompiledPyMCModel:
+def _for_nutpie(density: Density, number: int) -> CompiledPyMCModel:
     """The density as nutpie takes it, with the unconstrained vector q as its only quantity."""
-    dimension = density.start.size
+    at = density.starts[number]
+    dimension = at.size
 
     def start(seed: int) -> Floats:
-        return density.start + JITTER * np.random.default_rng(seed).standard_normal(dimension)
+        return at + JITTER * np.random.default_rng(seed).standard_normal(dimension)
 
     return CompiledPyMCModel(
         dims={"q": ("unconstrained_parameter",)},

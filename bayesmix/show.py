@@ -1,21 +1,25 @@
 """A posterior on the screen."""
 
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
 import numpy as np
+import xarray as xr
 from rich.console import Console
 from rich.table import Table
 
 from bayesmix.diagnose import INTERVAL, Summary, summarise
-from bayesmix.priors import statements
-from bayesmix.run import Posterior
-from em.mixture import MixtureParameters
+from bayesmix.fitted import Fit
 from em.panel import Panel
 from em.show import narrow
 from em.statistics import Floats
 
 
-def announce(panel: Panel, model: str, k: int, sigma: str) -> None:
+def announce(panel: Panel, model: str, k: int, sigma: str, sparse: bool) -> None:
     """Say what is about to be fitted, and to what."""
-    segments = "a continuum of stores" if model == "hierarchical" else f"{k} segment{'s' if k > 1 else ''}"
+    segments = f"{'at most ' if sparse else ''}{k} segment{'s' if k > 1 else ''}"
+    segments = "a continuum of stores" if model == "hierarchical" else segments
     Console().print(
         f"[bold]{model}[/]: {segments}, sigma {sigma}{' at 1' if sigma == 'fixed' else ''}; {panel.file}: "
         f"{len(panel.stores)} stores, {len(panel.weeks)} weeks, {panel.y.size} observations; "
@@ -25,47 +29,105 @@ def announce(panel: Panel, model: str, k: int, sigma: str) -> None:
     )
 
 
-def show(posterior: Posterior, em: MixtureParameters | None) -> None:
+def show(fit: Fit) -> None:
     """Print priors, the table of parameters beside the estimates of EM, and how the sampler fared."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=max(console.width, 110))
-    lines = statements(posterior.priors, posterior.model, posterior.sigma)
-    priors = "; ".join(f"{name} ~ {prior}" for name, prior in lines.items())
-    console.print(f"priors: {priors}", highlight=False, soft_wrap=True, markup=False)
-    console.print(_table(posterior, em))
-    s, seconds = posterior.settings, posterior.seconds
-    switched = "" if posterior.k == 1 else f"; segments renumbered in {posterior.switched:.1%} of draws"
-    chains = f"{s.chains} chain{'s' if s.chains > 1 else ''}"
-    console.print(
-        f"{chains} x {s.draws} draws after {s.tune} of tuning, seed {s.seed}{switched}; "
-        f"compiling {seconds['compiling']:.1f} s, sampling {seconds['sampling']:.1f} s",
-        highlight=False,
-        soft_wrap=True,
+    say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
+    priors = "; ".join(f"{name} ~ {prior}" for name, prior in fit.priors["statements"].items())
+    say(f"priors: {priors}")
+    modes = fit.group("modes")
+    if modes is not None:
+        console.print(_mode_table(modes))
+    in_use = fit.group("segments_in_use")
+    if in_use is not None:
+        console.print(_number_table(in_use))
+    console.print(_table(fit))
+    s, seconds = fit.sampler, fit.sampler["seconds"]
+    switched = (
+        "" if fit.k == 1 or in_use is not None else f"; segments renumbered in {s['labels_switched']:.1%} of draws"
     )
-    if not posterior.reasons:
-        console.print("verdict: to be trusted (R-hat, effective draws, divergences, energy, chains' levels)")
+    chains = f"{s['chains']} chain{'s' if s['chains'] > 1 else ''}"
+    resumed = f", {s['chains_resumed']} of them finished before" if s["chains_resumed"] else ""
+    say(
+        f"{chains} x {s['draws']} draws after {s['tune']} of tuning{resumed}, seed {s['seed']}; "
+        + (f"{s['divergences']} divergences{switched}; " if in_use is None else "labels of stores drawn; ")
+        + f"compiling {seconds['compiling']:.1f} s, sampling {seconds['sampling']:.1f} s"
+    )
+    if fit.trusted:
+        checked = "R-hat, effective draws, divergences, energy, one mode"
+        say(f"verdict: to be trusted ({checked if in_use is None else 'R-hat, effective draws, segments to spare'})")
 
 
-def _table(posterior: Posterior, em: MixtureParameters | None) -> Table:
+def show_all(fits: Sequence[Fit], files: Sequence[Path]) -> None:
+    """Print one line for each of several posteriors."""
+    table = narrow("All numbers of segments")
+    for name in ("K", "log-likelihood (sd)", "modes", "renumbered", "to be trusted", "file"):
+        table.add_column(name, justify="left" if name == "file" else "right")
+    for fit, file in zip(fits, files, strict=True):
+        modes = fit.group("modes")
+        level = fit.store_loglik.sum("store_name")
+        table.add_row(
+            str(fit.k),
+            f"{float(level.mean()):.1f} ({float(level.std()):.1f})",
+            "1" if modes is None else str(modes.sizes["mode"]),
+            f"{fit.sampler['labels_switched']:.1%}",
+            "yes" if fit.trusted else "no",
+            str(file),
+        )
+    console = Console()
+    console.print(table)
+
+
+def _number_table(in_use: xr.Dataset) -> Table:
+    table = narrow("How many segments are in use")
+    for name in ("segments", "probability (Monte Carlo error)"):
+        table.add_column(name, justify="right")
+    for number, share, error in zip(*(in_use[name].values for name in ("number", "probability", "error")), strict=True):
+        if share > 0.0:
+            table.add_row(str(number), f"{share:.3f} ({error:.3f})")
+    return table
+
+
+def _mode_table(modes: xr.Dataset) -> Table:
+    table = narrow("Chains ended in different modes; below is the heaviest, the others are in the file")
+    for name in ("mode", "chains", "log-likelihood (sd)", "log weight (se)", "weight"):
+        table.add_column(name, justify="right")
+    for m, number in enumerate(modes["mode"].values):
+        chains = np.flatnonzero(modes["of_chain"].values == number) + 1
+        table.add_row(
+            str(number),
+            ", ".join(map(str, chains)),
+            f"{float(modes['log_likelihood'][m]):.1f} ({float(modes['log_likelihood_sd'][m]):.1f})",
+            f"{float(modes['log_weight'][m]):.1f} ({float(modes['log_weight_se'][m]):.2f})",
+            f"{float(modes['weight'][m]):.2g}",
+        )
+    return table
+
+
+def _table(fit: Fit) -> Table:
     interval = f"{100 * INTERVAL:.0f}% interval"
-    table = narrow(f"{posterior.name}: posterior ({interval} equal-tailed)")
-    table.add_column("segment" if posterior.model == "mixture" else "")
+    em = fit.group("em")
+    of_mode = "" if fit.group("modes") is None else " of mode 1"
+    table = narrow(f"{fit.name}: posterior{of_mode} ({interval} equal-tailed)")
+    table.add_column("segment" if fit.model == "mixture" else "")
     table.add_column("parameter")
     for name in ("EM", "mean", "sd", interval, "R-hat", "ESS\nbulk", "ESS\ntail"):
         if name != "EM" or em is not None:
             table.add_column(name, justify="right")
-    for section in _sections(posterior, em):
+    for section in _sections(fit, em):
         for segment, name, estimate, values in section:
             table.add_row(segment, name, *([] if em is None else [f"{estimate:.3f}"]), *_cells(summarise(values)))
         table.add_section()
     return table
 
 
-def _sections(posterior: Posterior, em: MixtureParameters | None) -> list[list[tuple[str, str, float, Floats]]]:
+def _sections(fit: Fit, em: xr.Dataset | None) -> list[list[tuple[str, str, float, Floats]]]:
     """Rows of the table, those of a segment together: segment, parameter, estimate of EM, draws (chain, draw)."""
-    q, names = posterior.quantities, posterior.panel.coefficients
-    if posterior.model == "hierarchical":
+    q = {str(name): values.to_numpy() for name, values in fit.posterior.items()}
+    names = fit.coefficients
+    if fit.model == "hierarchical":
         sd = np.sqrt(np.diagonal(q["omega"], axis1=-2, axis2=-1))
         means = [("mean", name, np.nan, q["mu"][..., c]) for c, name in enumerate(names)]
         spreads = [("sd", name, np.nan, sd[..., c]) for c, name in enumerate(names)]
@@ -75,14 +137,15 @@ def _sections(posterior: Posterior, em: MixtureParameters | None) -> list[list[t
             for c in range(a)
         ]
         return [means, spreads, [*correlations, ("residual", "sigma", np.nan, q["sigma"])]]
-    estimates = em or MixtureParameters(*(q[name].mean((0, 1)) for name in ("weight", "theta", "sigma")))
+    e = {name: np.full(q[name].shape[2:], np.nan) if em is None else em[name].to_numpy() for name in q}
     return [
         [
-            (str(k + 1), "weight", estimates.weight[k], q["weight"][..., k]),
-            *(("", name, estimates.theta[k, c], q["theta"][..., k, c]) for c, name in enumerate(names)),
-            ("", "sigma", estimates.sigma[k], q["sigma"][..., k]),
+            (str(k + 1), "weight", e["weight"][k], q["weight"][..., k]),
+            *(("", name, e["theta"][k, c], q["theta"][..., k, c]) for c, name in enumerate(names)),
+            ("", "sigma", e["sigma"][k], q["sigma"][..., k]),
         ]
-        for k in range(posterior.k)
+        for k in range(fit.k)
+        if np.isfinite(e["weight"][k]) or em is None
     ]
 
 

@@ -1,20 +1,45 @@
 """Where a mixture's chains start: at EM's solution, read from results.json or found now."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from em.errors import InputError
-from em.fit import fit_mixture
+from em.fit import MixtureFit, fit_mixture
 from em.mixture import MixtureParameters, SigmaRule
 from em.panel import Panel
 from em.results import read_results
+from em.statistics import Floats
 
 
-def em_solution(
-    panel: Panel, k: int, sigma: SigmaRule, seed: int, file: Path | None = None
-) -> tuple[MixtureParameters, list[str]]:
-    """The maximum-likelihood solution with k segments, in falling order of weight, and why not to trust it.
+@dataclass(frozen=True)
+class Start:
+    """A solution of EM, its segments in falling order of weight.
+
+    Attributes
+    ----------
+    parameters, log_likelihood : the estimates and what they reach.
+    standard_errors : by name (weight, theta, sigma), shaped like the parameters; empty where EM could give none.
+    doubts : why not to trust it; empty when it is to be trusted.
+    """
+
+    parameters: MixtureParameters
+    log_likelihood: float
+    standard_errors: dict[str, Floats]
+    doubts: tuple[str, ...] = ()
+
+
+def start_of(fit: MixtureFit) -> Start:
+    """The start that a fit of EM gives."""
+    errors = fit.standard_errors
+    by_name = {} if errors is None else {"weight": errors.weight, "theta": errors.theta, "sigma": errors.sigma}
+    return Start(fit.parameters, fit.log_likelihood, by_name, fit.warnings)
+
+
+def em_solution(panel: Panel, k: int, sigma: SigmaRule, seed: int = 0, file: Path | None = None) -> Start:
+    """The maximum-likelihood solution with k segments.
 
     Parameters
     ----------
@@ -26,8 +51,7 @@ def em_solution(
         When the file is none, is about other data or another sigma, or has no solution with k segments.
     """
     if file is None:
-        found = fit_mixture(panel, k, sigma=sigma, seed=seed)
-        return found.parameters, list(found.warnings)
+        return start_of(fit_mixture(panel, k, sigma=sigma, seed=seed))
     results = read_results(file)
     data, expected = results["data"], {"sha256": panel.sha256, "coefficients": list(panel.coefficients)}
     if data.get("sha256") != expected["sha256"]:
@@ -47,5 +71,14 @@ def em_solution(
     fit = fits[k]
     if "gamma" in fit:
         raise InputError(f"{file}: its membership depends on covariates, which the Bayesian mixture has not yet")
-    params = MixtureParameters(*(np.asarray(fit[name], dtype=float) for name in ("pi", "theta", "sigma")))
-    return params, list(fit.get("warnings", []))
+    params = MixtureParameters(*(_array(fit[name]) for name in ("pi", "theta", "sigma")))
+    errors = fit.get("standard_errors") or {}
+    by_name = {ours: _array(errors[theirs]) for ours, theirs in NAMES.items() if errors.get(theirs) is not None}
+    return Start(params, float(fit["log_likelihood"]), by_name, tuple(fit.get("warnings", [])))
+
+
+NAMES = {"weight": "pi", "theta": "theta", "sigma": "sigma"}
+
+
+def _array(values: Any) -> Floats:
+    return np.asarray(values, dtype=float)

@@ -1,97 +1,205 @@
 """The netCDF file of a posterior: labelled, self-describing, and readable by ArviZ as it is."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from bayesmix import hierarchical, mixture
+from bayesmix.diagnose import summarise
+from bayesmix.fitted import Fit
+from bayesmix.judged import Mode, Run
+from bayesmix.prior_draws import draw_prior, log_prior, prior_predictive, shown_by_stores
 from bayesmix.priors import as_record
-from bayesmix.run import Posterior
+from bayesmix.read import SCHEMA
 from em.command import replacing
 from em.results import data_of, software
+from em.statistics import Floats
 
-SCHEMA = "bayesmix-fit/1"
 PACKAGES = ("numpy", "pymc", "pytensor", "nutpie", "numba", "arviz", "xarray")
-STATISTICS = {  # nutpie's names and ArviZ's
-    "diverging": "diverging",
-    "energy": "energy",
-    "logp": "lp",
-    "n_steps": "n_steps",
-    "step_size": "step_size",
-    "depth": "tree_depth",
-    "maxdepth_reached": "reached_max_treedepth",
-    "mean_tree_accept": "acceptance_rate",
-}
+Variables = Mapping[str, tuple[tuple[str, ...], Any]]
 
 
-def as_tree(posterior: Posterior) -> xr.DataTree:
+def as_tree(run: Run) -> xr.DataTree:
     """A posterior with names on every axis.
 
-    Groups: posterior, log_likelihood, sample_stats, constant_data (the stores' statistics), stores (their memberships
-    and coefficients). The dimension of log_likelihood is `store_name`: xarray makes a coordinate of a variable that is
-    named like one of its dimensions, and ArviZ would then take the whole array for one observation's.
+    Groups: posterior, log_likelihood, log_prior, sample_stats, unconstrained_posterior (the sampler's own scale, on
+    centred columns), constant_data (the stores' statistics, the centring and the ranges of the columns), stores (their
+    memberships and coefficients), prior and prior_predictive (draws of the parameters, and of what they say of stores),
+    observed_stores (what the stores show of the same) and em (the solution that numbers the segments). Where chains
+    ended in different modes these are of the heaviest, modes has one line for each, and mode_2, ... hold the others. An
+    overfitted mixture has segments_in_use.
+
+    The dimension of log_likelihood is `store_name`: xarray makes a coordinate of a variable that is named like one of
+    its dimensions, and ArviZ would then take the whole array for one observation's.
     """
-    p = posterior
-    stores, names = list(p.panel.stores), list(p.panel.coefficients)
-    segments = np.arange(1, p.k + 1)
-    coords = {"segment": segments, "coefficient": names, "coefficient_2": names, "store": stores, "store_name": stores}
-    dims = dict(mixture.QUANTITIES) if p.model == "mixture" else {**hierarchical.QUANTITIES, "sigma": ()}
-    by_draw = {"chain": np.arange(p.settings.chains), "draw": np.arange(p.settings.draws)}
     groups = {
-        "posterior": {name: (*by_draw, *dims[name]) for name in dims},
-        "log_likelihood": {"store": (*by_draw, "store_name")},
-        "sample_stats": {name: tuple(by_draw) for name in STATISTICS.values()},
-        "constant_data": {
-            "n": ("store",),
-            "xtx": ("store", "coefficient", "coefficient_2"),
-            "b": ("store", "coefficient"),
-            "rss": ("store",),
-        },
-        "stores": {
-            "membership": ("store", "segment"),
-            "membership_sd": ("store", "segment"),
-            "coefficients": ("store", "coefficient"),
-            "coefficients_sd": ("store", "coefficient"),
-        },
+        name: _dataset(run, run.modes[0], name, variables)
+        for name, variables in {
+            **_of_mode(run, run.modes[0]),
+            "constant_data": _constant(run),
+            **_of_prior(run),
+            **_of_em(run),
+            **_of_modes(run),
+            **_in_use(run),
+        }.items()
     }
-    values = {
-        "posterior": p.quantities,
-        "log_likelihood": {"store": p.stores.loglik.reshape(p.settings.chains, p.settings.draws, -1)},
-        "sample_stats": {new: p.sampler[old].to_numpy() for old, new in STATISTICS.items()},
-        "constant_data": p.statistics._asdict(),
-        "stores": p.stores._asdict(),
-    }
-    tree = xr.DataTree.from_dict(
-        {
-            group: xr.Dataset(
-                {name: (axes, values[group][name]) for name, axes in variables.items()},
-                {axis: {**by_draw, **coords}[axis] for axis in dict.fromkeys(a for v in variables.values() for a in v)},
-            )
-            for group, variables in groups.items()
-        }
-    )
-    tree.attrs = _attributes(p)
+    for number, mode in enumerate(run.modes[1:], start=2):
+        for name, variables in _of_mode(run, mode).items():
+            groups[f"mode_{number}/{name}"] = _dataset(run, mode, name, variables)
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs = _attributes(run)
     return tree
 
 
-def write(path: Path, posterior: Posterior) -> None:
+def write(path: Path, fit: Fit) -> None:
     """Write the file, whole or not at all."""
     with replacing(path) as temporary:
-        as_tree(posterior).to_netcdf(temporary, engine="netcdf4")
+        fit.tree.to_netcdf(temporary, engine="netcdf4")
 
 
-def _attributes(p: Posterior) -> dict[str, str | int]:
+AXES = {
+    "n": ("store",),
+    "xtx": ("store", "coefficient", "coefficient_2"),
+    "b": ("store", "coefficient"),
+    "rss": ("store",),
+    "membership": ("store", "segment"),
+    "membership_sd": ("store", "segment"),
+    "coefficients": ("store", "coefficient"),
+    "coefficients_sd": ("store", "coefficient"),
+}
+BY_DRAW = ("chain", "draw")
+PRIOR_DRAWS = 1000
+
+
+def _constant(run: Run) -> Variables:
+    x = run.problem.panel.x
+    return {
+        **{name: (AXES[name], value) for name, value in run.problem.statistics._asdict().items()},
+        "back": (("coefficient", "coefficient_2"), run.problem.centred.back),
+        "column_min": (("coefficient",), x.min(0)),
+        "column_max": (("coefficient",), x.max(0)),
+    }
+
+
+def _of_mode(run: Run, mode: Mode) -> dict[str, Variables]:
+    dims = _dims(run)
+    stores = mode.stores._asdict()
+    groups = {
+        "posterior": {name: ((*BY_DRAW, *dims[name]), mode.quantities[name]) for name in dims},
+        "log_likelihood": {"store": ((*BY_DRAW, "store_name"), mode.stores.loglik.reshape(*mode.loglik.shape, -1))},
+        "sample_stats": {str(name): (BY_DRAW, values.to_numpy()) for name, values in mode.drawn.sampler.items()},
+        "stores": {name: (AXES[name], stores[name]) for name in stores if name in AXES},
+        "log_prior": {name: (BY_DRAW, value) for name, value in _log_prior(run, mode).items()},
+    }
+    if mode.drawn.unconstrained is not None:
+        groups["unconstrained_posterior"] = {"q": ((*BY_DRAW, "free_parameter"), mode.drawn.unconstrained)}
+    return groups
+
+
+def _log_prior(run: Run, mode: Mode) -> dict[str, Floats]:
+    p = run.problem
+    return log_prior(mode.quantities, p.priors, p.model, p.sigma, p.centred.back)
+
+
+def _of_prior(run: Run) -> dict[str, Variables]:
+    """Draws from the prior, of the parameters and of what it says of stores, beside what the stores show."""
+    p = run.problem
+    drawn = draw_prior(p.priors, p.model, p.k, p.sigma, p.centred.back, PRIOR_DRAWS, p.settings.seed)
+    names = p.panel.coefficients
+    of_stores = prior_predictive(drawn, p.statistics, names, p.settings.seed)
+    dims = _dims(run)
+    return {
+        "prior": {name: ((*BY_DRAW, *dims[name]), value[None]) for name, value in drawn.items()},
+        "prior_predictive": {name: (BY_DRAW, value[None]) for name, value in of_stores.items()},
+        "observed_stores": {name: (("store",), value) for name, value in shown_by_stores(p.statistics, names).items()},
+    }
+
+
+def _dims(run: Run) -> dict[str, tuple[str, ...]]:
+    """Names of the axes of each quantity, without those of draws."""
+    return dict(mixture.QUANTITIES) if run.problem.model == "mixture" else {**hierarchical.QUANTITIES, "sigma": ()}
+
+
+def _of_em(run: Run) -> dict[str, Variables]:
+    start = run.problem.start
+    if start is None:
+        return {}
+    estimates = start.parameters._asdict()
+    variables = {name: (dims, estimates[name]) for name, dims in mixture.QUANTITIES.items()}
+    errors = {
+        f"{name}_se": (mixture.QUANTITIES[name], value)
+        for name, value in start.standard_errors.items()
+        if name in mixture.QUANTITIES
+    }
+    return {"em": {**variables, **errors, "log_likelihood": ((), start.log_likelihood)}}
+
+
+def _of_modes(run: Run) -> dict[str, Variables]:
+    if run.weights is None:
+        return {}
+    whose = np.zeros(run.problem.settings.chains, dtype=int)
+    for number, mode in enumerate(run.modes, start=1):
+        whose[mode.chains] = number
+    return {
+        "modes": {
+            **{name: (("mode",), value) for name, value in run.weights._asdict().items()},
+            "log_likelihood": (("mode",), np.array([mode.loglik.mean() for mode in run.modes])),
+            "log_likelihood_sd": (("mode",), np.array([mode.loglik.std() for mode in run.modes])),
+            "of_chain": (("every_chain",), whose),
+        }
+    }
+
+
+def _in_use(run: Run) -> dict[str, Variables]:
+    """How often each number of segments is in use, with the Monte Carlo error that the chains show."""
+    if not run.problem.sparse:
+        return {}
+    used = run.modes[0].drawn.sampler["segments_in_use"].to_numpy()
+    share = np.stack([(used == k).astype(float) for k in range(1, run.problem.k + 1)], -1)
+    draws = [max(float(ess), 1.0) if np.isfinite(ess) else float(used.size) for ess in summarise(share).ess_bulk]
+    probability = share.mean((0, 1))
+    error = np.sqrt(probability * (1.0 - probability) / np.array(draws))
+    return {"segments_in_use": {"probability": (("number",), probability), "error": (("number",), error)}}
+
+
+def _dataset(run: Run, mode: Mode, group: str, variables: Variables) -> xr.Dataset:
+    """The variables of a group with the names of all their axes."""
+    p = run.problem
+    stores, names = list(p.panel.stores), list(p.panel.coefficients)
+    coords = {
+        "chain": mode.chains,
+        "draw": np.arange(p.settings.draws),
+        "segment": np.arange(1, p.k + 1),
+        "number": np.arange(1, p.k + 1),
+        "coefficient": names,
+        "coefficient_2": names,
+        "store": stores,
+        "store_name": stores,
+        "mode": np.arange(1, len(run.modes) + 1),
+        "every_chain": np.arange(p.settings.chains),
+    }
+    if group.startswith("prior"):
+        coords |= {"chain": np.arange(1), "draw": np.arange(PRIOR_DRAWS)}
+    axes = {axis for dims, _ in variables.values() for axis in dims}
+    return xr.Dataset(dict(variables), {axis: values for axis, values in coords.items() if axis in axes})
+
+
+def _attributes(run: Run) -> dict[str, str | int]:
+    p, drawn = run.problem, run.modes[0].drawn
     sampler = {
-        "name": "nutpie",
+        "name": "gibbs" if p.sparse else "nutpie",
         "draws": p.settings.draws,
         "tune": p.settings.tune,
         "chains": p.settings.chains,
         "seed": p.settings.seed,
-        "seconds": dict(p.seconds),
-        "divergences": int(p.sampler["diverging"].sum()),
-        "labels_switched": p.switched,
+        "seconds": dict(drawn.seconds),
+        "chains_resumed": drawn.resumed,
+        "divergences": int(drawn.sampler["diverging"].sum()) if "diverging" in drawn.sampler else 0,
+        "labels_switched": run.switched,
     }
     return {
         "schema": SCHEMA,
@@ -100,12 +208,13 @@ def _attributes(p: Posterior) -> dict[str, str | int]:
         "model": p.model,
         "family": "gaussian",
         "k": p.k,
+        "sparse": int(p.sparse),
         "sigma_rule": p.sigma,
         "data": json.dumps(data_of(p.panel)),
         "priors": json.dumps(as_record(p.priors, p.model, p.sigma)),
         "sampler": json.dumps(sampler),
-        "trusted": int(not p.reasons),
-        "warnings": json.dumps(p.reasons),
+        "trusted": int(not run.reasons),
+        "warnings": json.dumps(run.reasons),
         "log_density_of": "log sales",
         "unit": "store",
     }

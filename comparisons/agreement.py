@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from comparisons.load import Fit
+from bayesmix.fitted import Fit
 
 CI_PROB = 0.89
 ETI = ((1.0 - CI_PROB) / 2.0, (1.0 + CI_PROB) / 2.0)

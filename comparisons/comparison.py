@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from bayesmix.fitted import Fit
+from bayesmix.rounding import percent
+from bayesmix.store_loo import Loo, loo, standard_error, total
 from comparisons.differences import FEW_STORES, Difference, difference, flags, stacking_weights
-from comparisons.information import Loo, Waic, loo, standard_error, total, waic
-from comparisons.load import Fit
-from comparisons.rounding import percent
+from comparisons.information import Waic, waic
 from comparisons.shrinkage import Shrinkage, shrinkage
 
 MANY_DOUBTFUL = 0.05  # share of stores with a high Pareto k above which a model's elpd is not to be trusted

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import arviz as az
 import numpy as np
 
-from comparisons.load import Fit
+from bayesmix.fitted import Fit
 
 
 class Convergence(NamedTuple):

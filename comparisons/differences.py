@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from arviz_stats.utils import ELPDDataLOO
 
-from comparisons.information import standard_error, total
+from bayesmix.store_loo import standard_error, total
 from em.statistics import Floats
 
 SMALL = 4.0  # |difference| in elpd below which models predict alike (Sivula et al. 2025, arXiv 2008.10296)

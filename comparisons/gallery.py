@@ -6,16 +6,18 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from bayesmix.axis import Axis, axis_of
+from bayesmix.pictures_of_segments import demand_picture, membership_picture
+from bayesmix.rounding import fixed, percent
+from bayesmix.segments_of_stores import SURE_OF, membership, most_probable
+from bayesmix.svg import inline_svg
 from comparisons import pictures
-from comparisons.axis import Axis, axis_of
 from comparisons.comparison import Comparison, Score
-from comparisons.rounding import fixed, percent
-from comparisons.shrinkage import Shrinkage, membership, most_probable
-from comparisons.svg import inline_svg
+from comparisons.shrinkage import Shrinkage
 from em.statistics import Floats, Ints
 
 Drawn = tuple[str, Figure, str]
-SURE_OF = 0.9  # membership above which a store counts as surely in its segment
+WIDE = 2.0  # standard deviations of log price that a demand curve spans to either side
 
 
 def gallery(comparison: Comparison, mixture: Score | None, continuum: Score | None) -> dict[str, Markup]:
@@ -45,13 +47,13 @@ def _of_mixture(mixture: Score, axis: Axis | None, moved: Shrinkage) -> Iterator
         counts = np.bincount(share.argmax(1), minlength=fit.k)
         each = ", ".join(f"{count} in segment {s + 1}" for s, count in enumerate(counts))
         alt = f"A column for each store, divided by its probabilities of belonging to the {fit.k} segments: {each}, "
-        yield "membership", pictures.membership_picture(fit), f"{alt}{surely} of {len(share)} with more than 90 %."
+        yield "membership", membership_picture(share), f"{alt}{surely} of {len(share)} with more than 90 %."
     if axis is None:
         return
     theta = _means(mixture, "theta")
     each = ", ".join(f"{fixed(value[axis.price], 2)} in segment {s + 1}" for s, value in enumerate(theta))
     alt = f"Curves of sales against price with 89 % intervals, one for each segment; price elasticities: {each}."
-    yield "demand", pictures.demand_picture(fit, axis), alt
+    yield "demand", demand_picture(fit.draws.mu, axis, _typical_prices(axis)), alt
     alt = (
         f"{_hollow(moved, axis)} Under {mixture.name} {surely} of {len(share)} stores move to the values of one "
         f"segment; {_spread(moved.after[mixture.name], axis)}."
@@ -72,6 +74,12 @@ def _of_continuum(continuum: Score, axis: Axis, moved: Shrinkage, segment: Ints 
             f"{percent(share.min())} to {percent(share.max())}, against the standard error of its own price elasticity."
         )
         yield "pooling", pictures.pooling_picture(moved, name, axis), alt
+
+
+def _typical_prices(axis: Axis) -> tuple[float, float]:
+    """Logarithms of the prices that a demand curve spans."""
+    middle, reach = float(axis.at[axis.price]), WIDE * axis.price_sd
+    return middle - reach, middle + reach
 
 
 def _differences(mixture: Score, continuum: Score) -> Drawn:

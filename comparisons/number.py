@@ -3,10 +3,10 @@
 import math
 from typing import Any, NamedTuple
 
+from bayesmix.rounding import listed, spelt
 from comparisons.agreement import em_twin
 from comparisons.comparison import Comparison, Score
 from comparisons.differences import difference
-from comparisons.rounding import listed, spelt
 
 BIC_NAMES = {"bic": "BIC", "bic_stores": "BIC with log(stores)", "bic_hybrid": "hybrid BIC"}
 

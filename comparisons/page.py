@@ -5,20 +5,20 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from comparisons import rounding
+from bayesmix import rounding
+from bayesmix.axis import axis_of, place
+from bayesmix.pages import environment
+from bayesmix.segments_of_stores import joining
+from bayesmix.store_loo import standard_error, total
 from comparisons.agreement import em_twin, gap, population, segments
-from comparisons.axis import axis_of, place
 from comparisons.comparison import Comparison, Score
 from comparisons.convergence import convergence
 from comparisons.differences import difference
-from comparisons.gallery import SURE_OF, gallery
-from comparisons.information import standard_error, total
+from comparisons.gallery import gallery
 from comparisons.number import BIC_NAMES, best_by_bic, chosen_mixture
 from comparisons.pictures import frame
 from comparisons.record import PACKAGES
-from comparisons.shrinkage import membership
 from comparisons.verdict import Verdict
 from em.results import software
 
@@ -33,19 +33,12 @@ class Row(NamedTuple):
 
 def page(comparison: Comparison, verdict: Verdict, prices: str) -> str:
     """The whole page as HTML."""
-    environment = Environment(
-        loader=PackageLoader("comparisons"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(fixed=rounding.fixed, by_error=rounding.by_error, percent=rounding.percent)
-    environment.globals.update(total=total, standard_error=standard_error, decimals=rounding.decimals)
+    pages = environment("comparisons")
+    pages.globals.update(total=total, standard_error=standard_error)
     mixture = chosen_mixture(comparison)
     continuum = comparison.best_of("hierarchical")
     fits = comparison.results["fits"]
-    return environment.get_template("comparison.html").render(
+    return pages.get_template("comparison.html").render(
         comparison=comparison,
         verdict=verdict,
         prices=prices,
@@ -62,7 +55,7 @@ def page(comparison: Comparison, verdict: Verdict, prices: str) -> str:
         continuum=continuum,
         segments=_segments(comparison, mixture) if mixture else None,
         population=population(continuum.fit) if continuum else None,
-        joining=_joining(mixture) if mixture else None,
+        joining=joining(mixture.fit) if mixture else None,
         spread=_spread(comparison, mixture, continuum),
         convergence={score.name: convergence(score.fit) for score in comparison.scores},
         pictures=gallery(comparison, mixture, continuum),
@@ -95,16 +88,6 @@ def _segments(comparison: Comparison, mixture: Score) -> dict[str, Any]:
     em = em_twin(mixture.fit, comparison.results)
     rows = segments(mixture.fit, em)
     return {"rows": rows, "em": em, "gap": gap(rows), "sigma_rule": mixture.fit.sigma_rule}
-
-
-def _joining(mixture: Score) -> list[dict[str, int]]:
-    """How many stores are most probably in each segment, and how many surely."""
-    share = membership(mixture.fit)
-    first, surest = share.argmax(1), share.max(1)
-    return [
-        {"segment": s + 1, "stores": int((first == s).sum()), "sure": int(((first == s) & (surest > SURE_OF)).sum())}
-        for s in range(mixture.fit.k)
-    ]
 
 
 def _spread(comparison: Comparison, mixture: Score | None, continuum: Score | None) -> dict[str, Any] | None:

@@ -1,8 +1,8 @@
 """What the fits say about prices, in one sentence."""
 
+from bayesmix.fitted import Fit
+from bayesmix.rounding import by_error, listed, percent
 from comparisons.agreement import population, segments
-from comparisons.load import Fit
-from comparisons.rounding import by_error, listed, percent
 
 
 def price_sentence(fit: Fit, price: int) -> str:

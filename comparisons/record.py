@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from bayesmix.store_loo import standard_error, total
 from comparisons.comparison import Comparison, Score
 from comparisons.convergence import convergence
-from comparisons.information import standard_error, total
 from comparisons.number import best_by_bic
 from comparisons.verdict import Verdict
 from em.results import software

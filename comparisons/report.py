@@ -38,8 +38,8 @@ def command(argv: list[str]) -> int:
         raise InputError(f"{out}: the page cannot end in .json, for the numbers are written there; expected FILE.html")
     check_writable(out, numbers, inputs=[args.results, *args.fits])
     # What is heavy is loaded here, so that --help, wrong calls and Ctrl-C are answered at once.
+    from bayesmix.read import load
     from comparisons.comparison import compare
-    from comparisons.load import read_fit
     from comparisons.page import page
     from comparisons.record import record
     from comparisons.same_panel import check_same_panel, name_apart
@@ -49,7 +49,7 @@ def command(argv: list[str]) -> int:
 
     with _busy():
         results = read_results(args.results)
-        fits = [read_fit(path) for path in args.fits]
+        fits = [load(path) for path in args.fits]
         check_same_panel(args.results, results, fits)
         comparison = compare(results, name_apart(fits))
         said = verdict(comparison)

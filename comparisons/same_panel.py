@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from comparisons.load import Fit
+from bayesmix.fitted import Fit
+from bayesmix.store_loo import FEWEST_DRAWS
 from em.errors import InputError
 
 WORDS = {
@@ -36,6 +37,9 @@ def check_same_panel(results_file: str, results: dict[str, Any], fits: Sequence[
     _check_specification(results_file, results["settings"], fits)
     seen: dict[str, str] = {}
     for fit in fits:
+        drawn = fit.store_loglik.sizes["chain"] * fit.store_loglik.sizes["draw"]
+        if drawn < FEWEST_DRAWS:
+            raise InputError(f"{fit.file}: holds {drawn} draws; expected at least {FEWEST_DRAWS}")
         if fit.sha256 in seen:
             raise InputError(f"{fit.file}: is the same fit as {seen[fit.sha256]}; expected each fit once")
         seen[fit.sha256] = fit.file

@@ -3,13 +3,13 @@
 from rich.console import Console
 from rich.markup import escape
 
-from comparisons.axis import axis_of
+from bayesmix.axis import axis_of
+from bayesmix.rounding import NONE, by_error, fixed, percent
+from bayesmix.store_loo import total
 from comparisons.comparison import Comparison
-from comparisons.information import total
 from comparisons.number import chosen_mixture
 from comparisons.page import table
 from comparisons.prices import price_sentence
-from comparisons.rounding import NONE, by_error, fixed, percent
 from comparisons.verdict import Verdict
 from em.show import narrow
 

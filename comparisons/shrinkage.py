@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import xarray as xr
 
-from comparisons.load import Fit
+from bayesmix.fitted import Fit
+from bayesmix.store_summaries import own_variances
 from em.scatter import scatter
-from em.statistics import Floats, GaussianStatistics, Ints, spectrum
+from em.statistics import Floats, GaussianStatistics
 
 DRAWS = 200  # enough for a posterior mean that is read as whole per cent
 
@@ -85,19 +85,4 @@ def own_standard_errors(stats: GaussianStatistics) -> Floats:
     -------
     (store, coefficient), infinite where the store's weeks do not determine the coefficient.
     """
-    values, vectors, scale, seen = spectrum(stats.xtx)
-    inverse = np.divide(1.0, values, out=np.zeros_like(values), where=seen)
-    errors = scatter(stats) * np.sqrt(np.einsum("sak,sk->sa", vectors**2, inverse)) / scale
-    unseen = np.einsum("sak,sk->sa", vectors**2, ~seen)
-    return np.where(unseen > 1e-6, np.inf, errors)
-
-
-def most_probable(fit: Fit) -> Ints:
-    """Index of each store's most probable segment under a mixture; (store,)."""
-    return membership(fit).argmax(1)
-
-
-def membership(fit: Fit) -> Floats:
-    """Posterior mean membership of a mixture; (store, segment)."""
-    values: xr.DataArray = fit.by_store["membership"]
-    return np.asarray(values.transpose("store", "segment"), dtype=float)
+    return scatter(stats) * np.sqrt(own_variances(stats))

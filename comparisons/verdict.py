@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
+from bayesmix.rounding import by_error, listed, spelt
 from comparisons.comparison import Comparison, Score
 from comparisons.differences import Difference, difference
 from comparisons.number import best_by_bic, chosen_mixture, headroom, number_sentence
-from comparisons.rounding import by_error, listed, spelt
 
 CONTINUOUS = ("hierarchical", "normal-mixture")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from bayesmix.fitted import Fit
 from em.fit import fit_mixture
 from em.likelihood import component_loglik, membership, store_loglik
 from em.panel import Panel, store_statistics
@@ -192,6 +193,13 @@ def _tree(data: Panel, posterior, loglik, by_store, **attributes) -> xr.DataTree
         **attributes,
     }
     return tree
+
+
+def altered(fit, **values):
+    """The same fit saying something else of itself."""
+    other = Fit(fit.tree, fit.name, fit.file, fit.sha256)
+    other.__dict__.update({"statistics": fit.statistics, **values})
+    return other
 
 
 def write_fit(tree: xr.DataTree, path: Path) -> Path:

@@ -7,7 +7,7 @@ import oracles
 import pytest
 from pytensor.compile.mode import Mode
 
-from bayesmix.density import compile_density, constrain
+from bayesmix.density import compile_density, constrain, log_density
 from bayesmix.hierarchical import QUANTITIES as CONTINUUM
 from bayesmix.hierarchical import hierarchical_model, hierarchical_start
 from bayesmix.mixture import QUANTITIES as SEGMENTS
@@ -37,6 +37,11 @@ def case(kind, sigma="fixed", p=2, seed=0):
     return mixture_model(stats, kind, priors, sigma), mixture_start(start, sigma)
 
 
+def compiled(*arguments):
+    model, start = case(*arguments)
+    return compile_density(model, [start])
+
+
 def evaluate(density, q):
     """Call the C function as a sampler does."""
     slope, value = np.empty_like(q), np.empty(1)
@@ -51,11 +56,11 @@ def evaluate(density, q):
 )
 def test_it_is_the_density_that_pymc_states(kind, sigma, p):
     model, start = case(kind, sigma, p)
-    density = compile_density(model, start)
+    density = compile_density(model, [start])
     logp, dlogp = model.compile_logp(mode=PLAIN), model.compile_dlogp(vars=list(model.free_RVs), mode=PLAIN)
     rng = np.random.default_rng(1)
     for _ in range(3):
-        q = density.start + 0.3 * rng.standard_normal(density.start.size)
+        q = density.starts[0] + 0.3 * rng.standard_normal(density.starts[0].size)
         cuts = np.cumsum([int(np.prod(shape)) for shape in density.shapes.values()])[:-1]
         point = {
             name: piece.reshape(shape)
@@ -70,8 +75,8 @@ def test_it_is_the_density_that_pymc_states(kind, sigma, p):
 @pytest.mark.parametrize(("kind", "sigma"), [(3, "segment"), (3, "common"), (0, "common")])
 def test_quantities_at_the_start_are_the_start(kind, sigma):
     model, start = case(kind, sigma)
-    density = compile_density(model, start)
-    found = constrain(model, density, np.tile(density.start, (4, 1)), list(SEGMENTS if kind else CONTINUUM))
+    density = compile_density(model, [start])
+    found = constrain(model, density, np.tile(density.starts[0], (4, 1)), list(SEGMENTS if kind else CONTINUUM))
     if kind:
         np.testing.assert_allclose(found["weight"], np.tile(start["weight"], (4, 1)), rtol=1e-10)
         np.testing.assert_allclose(found["theta"][3], start["theta"], rtol=1e-12)
@@ -85,20 +90,37 @@ def test_quantities_at_the_start_are_the_start(kind, sigma):
 
 def test_a_fixed_sigma_is_one_in_every_draw():
     model, start = case(2)
-    density = compile_density(model, start)
+    density = compile_density(model, [start])
     assert density.shapes["log_sigma"] == (0,)
-    np.testing.assert_array_equal(constrain(model, density, np.zeros((5, density.start.size)), ["sigma"])["sigma"], 1.0)
+    np.testing.assert_array_equal(
+        constrain(model, density, np.zeros((5, density.starts[0].size)), ["sigma"])["sigma"], 1.0
+    )
 
 
 def test_nothing_compiles_again_for_another_panel_rule_or_number_of_segments():
-    compile_density(*case(2))
+    compiled(2)
     for kind, sigma, p, seed in [(3, "fixed", 2, 1), (1, "segment", 2, 2), (4, "common", 3, 3)]:
-        assert compile_density(*case(kind, sigma, p, seed)).function.cache_hits == 1
+        assert compiled(kind, sigma, p, seed).function.cache_hits == 1
 
 
 def test_a_place_without_density_is_told_to_the_sampler():
     model, start = case(2, "common")
-    density = compile_density(model, start)
-    q = density.start.copy()
+    density = compile_density(model, [start])
+    q = density.starts[0].copy()
     q[-1] = -1e4  # log sigma
     assert evaluate(density, q)[0] > 0
+    assert log_density(density, q[None])[0] == -np.inf
+
+
+def test_many_places_at_once_are_what_each_is_alone():
+    density = compiled(3, "common", 3)
+    q = density.starts[0] + 0.3 * np.random.default_rng(2).standard_normal((5, density.starts.shape[1]))
+    np.testing.assert_array_equal(log_density(density, q[:, ::-1][:, ::-1]), [evaluate(density, one)[1] for one in q])
+
+
+def test_every_start_has_a_vector_of_its_own():
+    model, start = case(2)
+    other = {**start, "theta": start["theta"] + 1.0}
+    density = compile_density(model, [start, other])
+    found = constrain(model, density, density.starts, ["theta"])["theta"]
+    np.testing.assert_allclose(found, [start["theta"], other["theta"]])

@@ -17,7 +17,7 @@ import bayesmix.fit
 import em.estimate
 from bayesmix.fit import command
 
-QUICK = ("--draws", "400", "--tune", "500", "--seed", "1")
+QUICK = ("--draws", "400", "--tune", "1000", "--seed", "1")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,9 @@ def test_a_mixture_from_the_panel_to_a_file_that_names_everything(panel, results
     for text in ("2 segments", "24 stores", "normal(-1, 1.5)", "Dirichlet(1)", "renumbered", "to be trusted", "89%"):
         assert text in end.out
     file = tree(out)
-    assert set(file.children) == {"posterior", "log_likelihood", "sample_stats", "constant_data", "stores"}
+    groups = "posterior log_likelihood log_prior sample_stats unconstrained_posterior constant_data stores em"
+    groups += " prior prior_predictive observed_stores"
+    assert set(file.children) == set(groups.split())
     assert file.posterior.theta.dims == ("chain", "draw", "segment", "coefficient")
     assert list(file.posterior.coefficient.values) == ["intercept", "log_price"]
     assert list(file.posterior.segment.values) == [1, 2]
@@ -112,7 +114,7 @@ def test_too_few_draws_are_written_but_not_trusted(panel, results, tmp_path, end
         ([], "how many segments? give --k"),
         (["--k", "0"], "K is 0; expected a number of segments from 1"),
         (["--k", "25"], "K is 25; expected a number of segments from 1 to the number of stores, 24"),
-        (["--k", "two"], "invalid int value: 'two'"),
+        (["--k", "two"], "--k 'two': expected a number of segments, such as 3, or a range"),
         (["--k", "3", "--start", "{results}"], "has no K = 3, only 1, 2"),
         (
             ["--k", "2", "--start", "{results}", "--sigma", "common"],

@@ -13,6 +13,7 @@ from bayesmix.mixture import mixture_start
 from bayesmix.priors import default_priors
 from bayesmix.run import fit_hierarchical, fit_mixture
 from bayesmix.sample import Settings
+from bayesmix.start import start_of
 from em.errors import InputError
 from em.fit import fit_mixture as maximise
 from em.likelihood import component_loglik
@@ -35,32 +36,33 @@ def as_panel(store, x, y, n_stores):
 @pytest.fixture(scope="module")
 def two_segments():
     data = panel()
-    solution = maximise(data, 2, starts=10).parameters
-    return data, solution, fit_mixture(data, solution, settings=SHORT)
+    solution = start_of(maximise(data, 2, starts=10))
+    return data, solution, fit_mixture(data, 2, start=solution, settings=SHORT)
 
 
 def test_one_segment_with_sigma_fixed_is_the_conjugate_posterior():
     data = panel(1, k=1)
     stats = store_statistics(data)
-    posterior = fit_mixture(data, maximise(data, 1).parameters, settings=Settings(draws=1000, tune=500))
-    mean, sd = np.array(posterior.priors.mean), np.array(posterior.priors.sd)
+    posterior = fit_mixture(data, 1, settings=Settings(draws=1000, tune=500))
+    prior = posterior.priors["numbers"]
+    mean, sd = np.array(prior["mean"]), np.array(prior["sd"])
     precision = np.diag(sd**-2.0) + stats.xtx.sum(0)
     covariance = np.linalg.inv(precision)
     center = covariance @ (mean / sd**2 + np.einsum("spq,sq->p", stats.xtx, stats.b))
-    theta = posterior.quantities["theta"][:, :, 0].reshape(-1, 2)
+    theta = posterior.posterior["theta"].to_numpy()[:, :, 0].reshape(-1, 2)
     error = np.sqrt(np.diagonal(covariance)) / np.sqrt(1000)
     assert np.all(np.abs(theta.mean(0) - center) < 4.0 * error)
     np.testing.assert_allclose(np.cov(theta.T), covariance, rtol=0.12)
-    np.testing.assert_array_equal(posterior.quantities["weight"], 1.0)
+    np.testing.assert_array_equal(posterior.posterior["weight"].to_numpy(), 1.0)
     assert posterior.reasons == ()
 
 
 def test_segments_keep_the_numbers_of_em_and_lie_about_its_estimates(two_segments):
     _, solution, posterior = two_segments
-    theta = posterior.quantities["theta"]
-    distance = np.abs(theta.mean((0, 1)) - solution.theta) / theta.std((0, 1))
+    theta = posterior.posterior["theta"].to_numpy()
+    distance = np.abs(theta.mean((0, 1)) - solution.parameters.theta) / theta.std((0, 1))
     assert distance.max() < 1.0
-    assert posterior.stores.membership.shape == (30, 2)
+    assert posterior.by_store["membership"].shape == (30, 2)
     assert (posterior.name, posterior.k) == ("mixture K=2", 2)
 
 
@@ -71,19 +73,21 @@ def test_chains_whose_labels_are_exchanged_come_back_to_the_numbering_of_em(two_
         return {name: value[::-1] for name, value in mixture_start(start, sigma).items()}
 
     monkeypatch.setattr(bayesmix.mixture, "mixture_start", exchanged)
-    again = fit_mixture(data, solution, settings=SHORT)
-    assert (posterior.switched, again.switched) == (0.0, 1.0)
-    for name, values in posterior.quantities.items():
-        np.testing.assert_allclose(again.quantities[name].mean((0, 1)), values.mean((0, 1)), atol=0.1)
-    np.testing.assert_allclose(again.stores.membership, posterior.stores.membership, atol=0.05)
+    again = fit_mixture(data, 2, start=solution, settings=SHORT)
+    assert (posterior.sampler["labels_switched"], again.sampler["labels_switched"]) == (0.0, 1.0)
+    for name, values in posterior.posterior.items():
+        np.testing.assert_allclose(
+            again.posterior[name].mean(("chain", "draw")), values.mean(("chain", "draw")), atol=0.1
+        )
+    np.testing.assert_allclose(again.by_store["membership"], posterior.by_store["membership"], atol=0.05)
 
 
 def test_the_same_seed_gives_the_same_draws_and_another_does_not(two_segments):
     data, solution, posterior = two_segments
-    again = fit_mixture(data, solution, settings=SHORT)
-    other = fit_mixture(data, solution, settings=dataclasses.replace(SHORT, seed=4))
-    np.testing.assert_array_equal(again.quantities["theta"], posterior.quantities["theta"])
-    assert not np.array_equal(other.quantities["theta"], posterior.quantities["theta"])
+    again = fit_mixture(data, 2, start=solution, settings=SHORT)
+    other = fit_mixture(data, 2, start=solution, settings=dataclasses.replace(SHORT, seed=4))
+    np.testing.assert_array_equal(again.posterior["theta"], posterior.posterior["theta"].to_numpy())
+    assert not np.array_equal(other.posterior["theta"], posterior.posterior["theta"].to_numpy())
 
 
 def test_chains_start_apart():
@@ -93,7 +97,7 @@ def test_chains_start_apart():
         hierarchical_model(store_statistics(data), priors),
         hierarchical_start(store_statistics(data), "fixed"),
     )
-    at = bayesmix.sample._for_nutpie(bayesmix.sample.compile_density(model, start)).initial_point_func
+    at = bayesmix.sample._for_nutpie(bayesmix.sample.compile_density(model, [start]), 0).initial_point_func
     np.testing.assert_array_equal(at(1), at(1))
     assert not np.allclose(at(1), at(2), atol=1e-3)
 
@@ -107,13 +111,13 @@ def test_the_hierarchical_model_finds_what_was_drawn():
     y = np.einsum("rp,rp->r", x, theta[store]) + 0.5 * rng.standard_normal(store.size)
     data = as_panel(store, x, y, 80)
     posterior = fit_hierarchical(data, sigma="common", settings=Settings(draws=500, tune=500))
-    q = posterior.quantities
+    q = {name: values.to_numpy() for name, values in posterior.posterior.items()}
     for value, truth in ((q["mu"], mu), (q["omega"], omega), (q["sigma"], 0.5)):
         assert np.all(np.abs(value.mean((0, 1)) - truth) < 3.5 * value.std((0, 1)))
     assert q["sigma"].shape == (4, 500)
     assert posterior.reasons == ()
     own = np.abs(store_statistics(data).b - theta).mean()
-    assert np.abs(posterior.stores.coefficients - theta).mean() < own
+    assert np.abs(posterior.by_store["coefficients"].to_numpy() - theta).mean() < own
 
 
 @pytest.mark.parametrize("sigma", ["fixed", "common"])
@@ -148,10 +152,12 @@ def test_a_start_exists_where_no_store_has_a_regression_of_its_own():
 
 def test_a_chain_that_came_back_short_is_an_interruption(monkeypatch, two_segments):
     data, solution, _ = two_segments
-    whole = bayesmix.sample._run
-    monkeypatch.setattr(bayesmix.sample, "_run", lambda *args: whole(*args).isel(draw=slice(0, 100)))
+    whole = bayesmix.sample.nutpie.sample
+    monkeypatch.setattr(
+        bayesmix.sample.nutpie, "sample", lambda *args, draws, **options: whole(*args, draws=100, **options)
+    )
     with pytest.raises(KeyboardInterrupt):
-        fit_mixture(data, solution, settings=SHORT)
+        fit_mixture(data, 2, start=solution, settings=SHORT)
 
 
 def test_settings_without_draws_are_refused():

@@ -6,7 +6,8 @@ import pytest
 import xarray as xr
 from fits_for_comparisons import PRIOR_MEAN, PRIOR_SD, conjugate, mixture_tree, panel, segmented
 
-from comparisons.information import loo, relative_efficiency, standard_error, total, waic
+from bayesmix.store_loo import loo, relative_efficiency, standard_error, total
+from comparisons.information import waic
 from em.likelihood import component_loglik
 from em.panel import store_statistics
 from em.statistics import take

@@ -3,7 +3,8 @@
 import pytest
 from fits_for_comparisons import hierarchical_tree, mixture_tree, write_fit, write_results
 
-from comparisons import compare, read_fit, verdict
+from bayesmix.read import load
+from comparisons import compare, verdict
 from em.panel import read_panel
 from em.results import read_results
 
@@ -12,8 +13,8 @@ def test_609948_has_three_segments(shared, tmp_path):
     data = read_panel(shared("data/609948.csv"))
     results = read_results(write_results(data, tmp_path / "results.json", (2, 3, 4)))
     fits = [
-        read_fit(write_fit(mixture_tree(data, 3, draws=500), tmp_path / "mixture.nc")),
-        read_fit(write_fit(hierarchical_tree(data, draws=500), tmp_path / "hierarchical.nc")),
+        load(write_fit(mixture_tree(data, 3, draws=500), tmp_path / "mixture.nc")),
+        load(write_fit(hierarchical_tree(data, draws=500), tmp_path / "hierarchical.nc")),
     ]
     comparison = compare(results, fits)
     mixture, hierarchical = comparison.scores

@@ -15,8 +15,8 @@ from fits_for_comparisons import (
     write_results,
 )
 
+from bayesmix.rounding import by_error, fixed
 from comparisons.report import main
-from comparisons.rounding import by_error, fixed
 
 ROW = {"name", "n_stores", "elpd_loo", "se", "p_loo", "elpd_waic", "p_waic", "bad_khat", "elpd_diff", "dse", "weight"}
 

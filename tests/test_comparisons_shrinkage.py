@@ -2,12 +2,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fits_for_comparisons import continuous, hierarchical_tree, mixture_tree, panel, segmented, write_fit
+from fits_for_comparisons import altered, continuous, hierarchical_tree, mixture_tree, panel, segmented, write_fit
 
-from comparisons.axis import axis_of, place
-from comparisons.load import read_fit
+from bayesmix.axis import axis_of, place
+from bayesmix.read import load
+from bayesmix.segments_of_stores import membership, most_probable
 from comparisons.pictures import frame
-from comparisons.shrinkage import membership, most_probable, own_standard_errors, pooling, shrinkage
+from comparisons.shrinkage import own_standard_errors, pooling, shrinkage
 from em.panel import store_statistics
 from em.statistics import build
 
@@ -17,8 +18,8 @@ def fits(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shrinkage")
     data = panel(continuous(50), unequal=True, seed=8)
     return [
-        read_fit(write_fit(hierarchical_tree(data, draws=100), folder / "hierarchical.nc")),
-        read_fit(write_fit(mixture_tree(data, 3, draws=100), folder / "mixture.nc")),
+        load(write_fit(hierarchical_tree(data, draws=100), folder / "hierarchical.nc")),
+        load(write_fit(mixture_tree(data, 3, draws=100), folder / "mixture.nc")),
     ]
 
 
@@ -26,7 +27,7 @@ def with_omega(fit, scale):
     """The same fit with another covariance of store coefficients in every draw."""
     posterior = fit.posterior.copy(deep=True)
     posterior["omega"] = posterior["omega"] * scale
-    return replace(fit, posterior=posterior)
+    return altered(fit, posterior=posterior)
 
 
 def test_pooling_is_between_none_and_all_and_less_where_a_store_says_more(fits):
@@ -44,7 +45,7 @@ def test_pooling_is_what_a_store_leaves_open_of_what_was_open_before(fits):
     hierarchical, _ = fits
     one = hierarchical.posterior.isel(chain=[0], draw=[0])
     one["sigma"] = one["sigma"] * 1.7
-    share = pooling(replace(hierarchical, posterior=one))
+    share = pooling(altered(hierarchical, posterior=one))
     data = panel(continuous(50), unequal=True, seed=8)
     x, omega = data.x[data.store == 4], one["omega"].values[0, 0]
     sales = x @ omega @ x.T + 1.7**2 * np.eye(len(x))
@@ -57,7 +58,7 @@ def test_pooling_with_an_intercept_alone_is_the_textbook_weight(fits):
     n = hierarchical.statistics.n
     stats = hierarchical.statistics._replace(xtx=n[:, None, None], b=hierarchical.statistics.b[:, :1])
     posterior = hierarchical.posterior.isel(coefficient=[0], coefficient_2=[0], chain=[0], draw=[0])
-    share = pooling(replace(hierarchical, statistics=stats, posterior=posterior))
+    share = pooling(altered(hierarchical, statistics=stats, posterior=posterior))
     variance = float(posterior["omega"].squeeze())
     np.testing.assert_allclose(share[:, 0], (1.0 / n) / (1.0 / n + variance))
 
@@ -74,7 +75,7 @@ def test_pooled_values_lie_closer_together_than_the_stores_own(fits):
 
 def test_stores_with_one_design_have_the_same_information(tmp_path):
     data = panel(segmented(20), seed=8)
-    moved = shrinkage([read_fit(write_fit(hierarchical_tree(data, draws=50), tmp_path / "h.nc"))])
+    moved = shrinkage([load(write_fit(hierarchical_tree(data, draws=50), tmp_path / "h.nc"))])
     assert moved.same_information
     assert np.ptp(moved.pooling["hierarchical"], axis=0).max() < 1e-9
 

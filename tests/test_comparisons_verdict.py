@@ -1,8 +1,7 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from fits_for_comparisons import (
+    altered,
     continuous,
     hierarchical_tree,
     mixture_tree,
@@ -12,8 +11,9 @@ from fits_for_comparisons import (
     write_results,
 )
 
-from comparisons import compare, read_fit, verdict
-from comparisons.information import total
+from bayesmix.read import load
+from bayesmix.store_loo import total
+from comparisons import compare, verdict
 from em.results import read_results
 
 
@@ -21,8 +21,8 @@ def fitted(folder, theta, ks=(2, 3), tried=(1, 2, 3, 4)):
     """results.json, a hierarchical fit and mixtures of one panel."""
     data = panel(theta)
     results = read_results(write_results(data, folder / "results.json", tried))
-    hierarchical = read_fit(write_fit(hierarchical_tree(data), folder / "hierarchical.nc"))
-    mixtures = [read_fit(write_fit(mixture_tree(data, k), folder / f"mixture-{k}.nc")) for k in ks]
+    hierarchical = load(write_fit(hierarchical_tree(data), folder / "hierarchical.nc"))
+    mixtures = [load(write_fit(mixture_tree(data, k), folder / f"mixture-{k}.nc")) for k in ks]
     return results, hierarchical, mixtures
 
 
@@ -80,17 +80,17 @@ def test_a_continuum_that_more_segments_might_beat_is_not_sure(continuum):
 def test_the_number_is_the_smallest_that_no_other_beats(segments):
     results, hierarchical, mixtures = segments
     four, three = mixtures[2], mixtures[1]
-    better = replace(four, store_loglik=three.store_loglik + 2.0 / len(three.stores))
+    better = altered(four, store_loglik=three.store_loglik + 2.0 / len(three.stores))
     comparison, said = judged(results, hierarchical, three, better)
     assert comparison.best.fit.k == 4
     assert said.k == 3
-    much_better = replace(four, store_loglik=three.store_loglik + 20.0 / len(three.stores))
+    much_better = altered(four, store_loglik=three.store_loglik + 20.0 / len(three.stores))
     assert judged(results, hierarchical, three, much_better)[1].k == 4
 
 
 def test_a_small_difference_is_said_to_decide_nothing(segments):
     results, hierarchical, mixtures = segments
-    alike = replace(hierarchical, store_loglik=mixtures[1].store_loglik - 3.0 / len(hierarchical.stores))
+    alike = altered(hierarchical, store_loglik=mixtures[1].store_loglik - 3.0 / len(hierarchical.stores))
     _, said = judged(results, alike, mixtures[1])
     assert (said.kind, said.sure) == ("undecided", False)
     assert "do not decide" in said.sentence
@@ -100,7 +100,7 @@ def test_a_small_difference_is_said_to_decide_nothing(segments):
 def test_a_large_but_noisy_difference_is_said_to_decide_nothing(segments):
     results, hierarchical, mixtures = segments
     noise = np.where(np.arange(len(hierarchical.stores)) % 2, 3.0, -2.9)
-    noisy = replace(hierarchical, store_loglik=mixtures[1].store_loglik + noise)
+    noisy = altered(hierarchical, store_loglik=mixtures[1].store_loglik + noise)
     comparison, said = judged(results, noisy, mixtures[1])
     assert abs(comparison.scores[1].difference.elpd_diff) > 4
     assert (said.kind, said.sure) == ("undecided", False)
@@ -108,7 +108,7 @@ def test_a_large_but_noisy_difference_is_said_to_decide_nothing(segments):
 
 def test_stores_that_all_respond_alike(tmp_path):
     results, hierarchical, mixtures = fitted(tmp_path, np.tile([10.8, -1.1], (110, 1)), ks=(1,))
-    tighter = replace(hierarchical, store_loglik=mixtures[0].store_loglik - 0.1)
+    tighter = altered(hierarchical, store_loglik=mixtures[0].store_loglik - 0.1)
     _, said = judged(results, tighter, *mixtures)
     assert (said.kind, said.k) == ("one", 1)
     assert "one price response" in said.sentence.lower()
@@ -151,7 +151,7 @@ def test_bic_at_the_largest_k_tried_says_so(segments):
 
 def test_a_fit_that_is_not_trusted_makes_the_verdict_provisional(segments):
     results, hierarchical, mixtures = segments
-    doubtful = replace(hierarchical, trusted=False, reasons=("R-hat of omega is 1.4",))
+    doubtful = altered(hierarchical, trusted=False, reasons=("R-hat of omega is 1.4",))
     comparison, said = judged(results, doubtful, mixtures[1])
     assert not said.sure
     assert said.headline.startswith("Provisional: ")
@@ -166,7 +166,7 @@ def test_many_high_khat_make_the_verdict_provisional(segments):
     loglik[:, :, :10] = loglik[:, :, :10].mean() + 60.0 * (
         loglik[:, :, :10] - loglik[:, :, :10].mean(("chain", "draw"))
     )
-    comparison, said = judged(results, hierarchical, replace(mixtures[1], store_loglik=loglik))
+    comparison, said = judged(results, hierarchical, altered(mixtures[1], store_loglik=loglik))
     assert not said.sure
     assert any("Pareto k" in reason for reason in comparison.distrust)
 
@@ -174,7 +174,7 @@ def test_many_high_khat_make_the_verdict_provisional(segments):
 def test_the_order_of_fits_and_of_labels_changes_no_number(segments, tmp_path):
     results, hierarchical, mixtures = segments
     three = mixtures[1]
-    permuted = replace(
+    permuted = altered(
         three,
         posterior=three.posterior.isel(segment=[2, 0, 1]),
         by_store=three.by_store.isel(segment=[2, 0, 1]),
@@ -197,7 +197,7 @@ def test_fewer_than_a_hundred_stores_are_mentioned(tmp_path):
 
 def test_different_rules_for_sigma_are_mentioned(segments):
     results, hierarchical, mixtures = segments
-    comparison, _ = judged(results, replace(hierarchical, sigma_rule="common"), mixtures[1])
+    comparison, _ = judged(results, altered(hierarchical, sigma_rule="common"), mixtures[1])
     assert any("sigma" in note for note in comparison.notes)
     assert not any("sigma" in note for note in judged(results, hierarchical, mixtures[1])[0].notes)
 

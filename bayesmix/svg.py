@@ -12,9 +12,12 @@ from matplotlib.figure import Figure
 # Stand-ins drawn by matplotlib, each to be replaced by a colour of the page's style sheet, so that one picture
 # serves light, dark and paper.
 INK, MUTED, LINE, OWN, PAPER = "#010101", "#020202", "#030303", "#040404", "#050505"
+SHADES = ("#060606", "#070707", "#080808", "#090909")  # from faint to full ink
 SEGMENTS = tuple(f"#0{s}0{s}f{s}" for s in range(1, 9))
 TONES = {INK: "ink", MUTED: "muted", LINE: "line", OWN: "own", PAPER: "paper"} | {
-    colour: f"segment-{s + 1}" for s, colour in enumerate(SEGMENTS)
+    colour: f"{kind}-{i + 1}"
+    for kind, colours in (("segment", SEGMENTS), ("shade", SHADES))
+    for i, colour in enumerate(colours)
 }
 STYLE: dict[Any, Any] = {"svg.fonttype": "none", "font.size": 10.0, "axes.unicode_minus": True, "path.simplify": False}
 

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from comparisons.rounding import by_error, fixed, listed, percent, spelt
+from bayesmix.rounding import by_error, fixed, listed, percent, spelt
 
 
 @pytest.mark.parametrize(

@@ -25,13 +25,18 @@ class Axis(NamedTuple):
 def axis_of(coefficients: tuple[str, ...], stats: GaussianStatistics) -> Axis | None:
     """The axes for a panel; None when its design has no intercept or no log price."""
     names = [name.casefold() for name in coefficients]
-    prices = [i for i, name in enumerate(names) if _is_log_price(name)]
-    if not prices or "intercept" not in names:
+    price = price_column(coefficients)
+    if price is None or "intercept" not in names:
         return None
     rows = stats.xtx.sum(0)
-    one, price = names.index("intercept"), prices[0]
+    one = names.index("intercept")
     at = rows[one] / rows[one, one]
     return Axis(price, at, float(np.sqrt(max(rows[price, price] / rows[one, one] - at[price] ** 2, 0.0))))
+
+
+def price_column(coefficients: tuple[str, ...]) -> int | None:
+    """Index of the coefficient of log price, the first where there are several; None where there is none."""
+    return next((i for i, name in enumerate(coefficients) if _is_log_price(name.casefold())), None)
 
 
 def _is_log_price(name: str) -> bool:

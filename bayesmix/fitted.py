@@ -1,0 +1,188 @@
+"""A posterior as users hold it: the tree of its file, under names, whether just drawn or read back."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayesmix.posterior import ParameterDraws, flat, parameter_draws
+from em.statistics import GaussianStatistics
+
+PARAMETERS: dict[str, tuple[str, ...]] = {
+    "mixture": ("weight", "theta", "sigma"),
+    "hierarchical": ("mu", "omega", "sigma"),
+    "normal-mixture": ("weight", "mu", "omega", "sigma"),
+}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One posterior.
+
+    Attributes
+    ----------
+    tree : everything, as `bayesmix.tree` describes it; ArviZ's functions take it as it is.
+    name : what tables call it.
+    file, sha256 : of the netCDF file it was read from; empty when it was not.
+    """
+
+    tree: xr.DataTree = field(repr=False)
+    name: str
+    file: str = ""
+    sha256: str = field(default="", repr=False)
+
+    @cached_property
+    def model(self) -> str:
+        """What varies between stores: "mixture", "hierarchical" or "normal-mixture"."""
+        return str(self.tree.attrs["model"])
+
+    @cached_property
+    def k(self) -> int:
+        """Number of segments; 1 for the hierarchical model."""
+        return int(self.posterior.sizes.get("segment", 1))
+
+    @cached_property
+    def sigma_rule(self) -> str:
+        """How the residual standard deviation is treated: "fixed", "common" or "segment"."""
+        return str(self.tree.attrs["sigma_rule"])
+
+    @cached_property
+    def unit(self) -> str:
+        """What one term of the log-likelihood is of: "store"."""
+        return str(self.tree.attrs["unit"])
+
+    @cached_property
+    def log_density_of(self) -> str:
+        """The scale of the log-likelihood: "log sales"."""
+        return str(self.tree.attrs["log_density_of"])
+
+    @cached_property
+    def trusted(self) -> bool:
+        """Whether nothing speaks against the draws."""
+        return bool(int(self.tree.attrs["trusted"]))
+
+    @cached_property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the draws are not to be trusted; empty when they are."""
+        return tuple(self._record("warnings"))
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """What it was fitted to: file, sha256, stores, weeks, observations, coefficients."""
+        return self._record("data")
+
+    @cached_property
+    def priors(self) -> dict[str, Any]:
+        """What was believed: `numbers`, and `statements` in the user's units."""
+        return self._record("priors")
+
+    @cached_property
+    def sampler(self) -> dict[str, Any]:
+        """How it was drawn: draws, tune, chains, seed, seconds, divergences, labels_switched."""
+        return self._record("sampler")
+
+    @cached_property
+    def software(self) -> dict[str, Any]:
+        """Versions of what made it."""
+        return self._record("software")
+
+    @cached_property
+    def stores(self) -> tuple[str, ...]:
+        """Names of the stores."""
+        return tuple(str(name) for name in self.tree["constant_data"].to_dataset()["store"].values)
+
+    @cached_property
+    def coefficients(self) -> tuple[str, ...]:
+        """Names of the coefficients."""
+        return tuple(str(name) for name in self.tree["constant_data"].to_dataset()["coefficient"].values)
+
+    @cached_property
+    def statistics(self) -> GaussianStatistics:
+        """The statistics of the stores that it was fitted to."""
+        constant = self.tree["constant_data"]
+        return GaussianStatistics(
+            *(np.asarray(constant[name].values, dtype=float) for name in GaussianStatistics._fields)
+        )
+
+    @cached_property
+    def store_loglik(self) -> xr.DataArray:
+        """Log-likelihood of every store under every draw, (chain, draw, store_name)."""
+        return self.tree["log_likelihood"].to_dataset()["store"]
+
+    @cached_property
+    def posterior(self) -> xr.Dataset:
+        """Labelled draws of the parameters, (chain, draw, ...)."""
+        return self.tree["posterior"].to_dataset()
+
+    @cached_property
+    def sample_stats(self) -> xr.Dataset:
+        """The sampler's own statistics, (chain, draw)."""
+        return self.tree["sample_stats"].to_dataset()
+
+    @cached_property
+    def by_store(self) -> xr.Dataset:
+        """Posterior mean and sd of every store's coefficients, and of its membership of segments."""
+        return self.tree["stores"].to_dataset()
+
+    def group(self, name: str) -> xr.Dataset | None:
+        """A further group of the file, such as `em`, `prior`, `log_prior` or `modes`; None where there is none."""
+        return self.tree[name].to_dataset() if name in self.tree.children else None
+
+    def mode(self, number: int) -> "Fit":
+        """The posterior of one mode apart, by its number in the group `modes`: 1 is this fit itself.
+
+        Raises
+        ------
+        KeyError
+            When there is no such mode.
+        """
+        if number == 1:
+            return self
+        part = self.tree[f"mode_{number}"].copy()
+        joined = xr.DataTree.from_dict(
+            {
+                **{f"/{name}": node.to_dataset() for name, node in self.tree.children.items() if "mode" not in name},
+                **{f"/{name}": node.to_dataset() for name, node in part.children.items()},
+            }
+        )
+        joined.attrs = dict(self.tree.attrs)
+        return Fit(joined, f"{self.name}, mode {number}")
+
+    @cached_property
+    def draws(self) -> ParameterDraws:
+        """All draws as plain arrays with a segment axis, whatever the model."""
+        return parameter_draws({name: flat(self.posterior[name].to_numpy()) for name in PARAMETERS[self.model]})
+
+    def predict(
+        self,
+        prices: Any,
+        stores: str | Sequence[str] | None = None,
+        *,
+        new_store: bool = False,
+        interval: float = 0.89,
+        seed: int = 0,
+        covariates: Mapping[str, Any] | None = None,
+    ) -> xr.Dataset:
+        """Sales of known stores, or of a new one, at given prices; see `bayesmix.predict`."""
+        from bayesmix.predict import predict
+
+        return predict(self, prices, stores, new_store=new_store, interval=interval, seed=seed, covariates=covariates)
+
+    def co_membership(self, stores: Sequence[str] | None = None) -> xr.DataArray:
+        """Probability that two stores are in the same segment; see `bayesmix.label_free`."""
+        from bayesmix.label_free import co_membership
+
+        return co_membership(self, stores)
+
+    def store_coefficients(self, interval: float = 0.89) -> xr.Dataset:
+        """Mean, sd and interval of every store's coefficients; see `bayesmix.label_free`."""
+        from bayesmix.label_free import store_coefficients
+
+        return store_coefficients(self, interval)
+
+    def _record(self, name: str) -> Any:
+        return json.loads(self.tree.attrs[name])

@@ -1,0 +1,201 @@
+"""What draws are worth: relabelled, told apart by mode, checked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from bayesmix.centre import Centred
+from bayesmix.density import Density
+from bayesmix.diagnose import reasons_for_distrust
+from bayesmix.labels import relabel, share_switched
+from bayesmix.modes import Weights, chains_by_mode, weigh
+from bayesmix.posterior import StorePosterior, flat, parameter_draws, store_posterior
+from bayesmix.priors import Priors
+from bayesmix.sample import Settings
+from bayesmix.start import Start
+from em.mixture import SigmaRule
+from em.panel import Panel
+from em.scatter import against_fixed_sigma
+from em.statistics import Floats, GaussianStatistics, Ints
+
+ALL_IN_USE = 0.05  # share of draws with every segment in use beyond which there may be more
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A posterior to be drawn from.
+
+    Attributes
+    ----------
+    panel, statistics : the data, and their sufficient statistics.
+    centred : the same on the columns that are sampled on.
+    model : "mixture" or "hierarchical".
+    k : number of segments; 1 for the hierarchical model.
+    sigma : the rule of the residual standard deviation.
+    sparse : whether k is more segments than are expected to be in use.
+    priors, settings : what is believed, how much is drawn.
+    start : EM's solution that numbers the segments; None where the model has none.
+    """
+
+    panel: Panel
+    statistics: GaussianStatistics = field(repr=False)
+    centred: Centred = field(repr=False)
+    model: str
+    k: int
+    sigma: SigmaRule
+    sparse: bool
+    priors: Priors
+    settings: Settings
+    start: Start | None
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        return self.model if self.model == "hierarchical" else f"{self.model} K{'<=' if self.sparse else '='}{self.k}"
+
+
+class Drawn(NamedTuple):
+    """Draws as they come, on the columns as they are.
+
+    Attributes
+    ----------
+    quantities : by name, (chain, draw, ...), labels as drawn.
+    sampler : the sampler's own statistics, (chain, draw).
+    seconds : spent on compiling and on sampling.
+    resumed : chains that an earlier run had finished.
+    unconstrained, density : (chain, draw, dimension) the draws on the sampler's scale, and the density there; None
+        where the draws are not a gradient sampler's.
+    """
+
+    quantities: Mapping[str, Floats]
+    sampler: xr.Dataset
+    seconds: Mapping[str, float]
+    resumed: int = 0
+    unconstrained: Floats | None = None
+    density: Density | None = None
+
+
+class Mode(NamedTuple):
+    """What the chains about one mode of a posterior say.
+
+    Attributes
+    ----------
+    chains : their numbers.
+    quantities : relabelled draws by name, (chain, draw, ...).
+    stores : every store under every draw.
+    loglik : (chain, draw) total log-likelihood.
+    drawn : the draws of these chains as they came.
+    """
+
+    chains: Ints
+    quantities: Mapping[str, Floats]
+    stores: StorePosterior
+    loglik: Floats
+    drawn: Drawn
+
+
+@dataclass(frozen=True)
+class Run:
+    """A posterior and what is needed to judge it; `bayesmix.tree` gives it names.
+
+    Attributes
+    ----------
+    problem : what was drawn from.
+    modes : the mode with most of the posterior first.
+    weights : of the modes; None where there is one.
+    switched : share of draws whose segments were renumbered.
+    reasons : why not to trust the posterior; empty when it is to be trusted.
+    """
+
+    problem: Problem
+    modes: tuple[Mode, ...] = field(repr=False)
+    weights: Weights | None
+    switched: float
+    reasons: tuple[str, ...]
+
+
+def judge(problem: Problem, drawn: Drawn, reference: Floats) -> Run:
+    """Relabel draws, tell modes apart, and check the heaviest.
+
+    Parameters
+    ----------
+    reference : (store, segment) memberships that number the segments.
+    """
+    whole = _mode(np.arange(problem.settings.chains), problem, drawn, reference)
+    modes, weights, told = [whole], None, []
+    if drawn.density is not None and drawn.unconstrained is not None:
+        groups = chains_by_mode(whole.quantities, whole.loglik)
+        if len(groups) > 1:
+            weights = weigh(drawn.density, drawn.unconstrained, groups, problem.settings.seed)
+            order = np.argsort(-weights.log_weight, kind="stable")
+            weights = Weights(*(values[order] for values in weights))
+            modes = [_mode(groups[g], problem, drawn, reference) for g in order]
+            told = [_apart(modes, weights)]
+    reasons = [*told, *(_too_few_segments(problem, whole) if problem.sparse else ()), *_checked(problem, modes[0])]
+    if problem.sigma == "fixed":
+        reasons += against_fixed_sigma(problem.statistics)
+    reasons += problem.start.doubts if problem.start else ()
+    return Run(problem, tuple(modes), weights, share_switched(whole.stores.permutation), tuple(dict.fromkeys(reasons)))
+
+
+def _mode(chains: Ints, problem: Problem, drawn: Drawn, reference: Floats) -> Mode:
+    """Some of the chains as a posterior of their own."""
+    drawn = drawn._replace(
+        quantities={name: values[chains] for name, values in drawn.quantities.items()},
+        sampler=drawn.sampler.isel(chain=chains),
+        unconstrained=None if drawn.unconstrained is None else drawn.unconstrained[chains],
+    )
+    raw = drawn.quantities
+    parameters = parameter_draws({name: flat(value) for name, value in raw.items()})
+    stores = store_posterior(problem.statistics, parameters, reference)
+    if problem.model == "mixture":
+        order = stores.permutation
+        quantities = {name: relabel(flat(value), order).reshape(value.shape) for name, value in raw.items()}
+    else:
+        quantities = {**raw, "sigma": raw["sigma"][..., 0]}
+    loglik = stores.loglik.sum(1).reshape(raw["sigma"].shape[:2])
+    return Mode(chains, quantities, stores, loglik, drawn)
+
+
+def _checked(problem: Problem, mode: Mode) -> list[str]:
+    """Why not to trust the draws of one mode."""
+    quantities, labels = mode.quantities, _labels(problem, mode.quantities)
+    if problem.sparse:  # segments that nobody needs change places, which is no fault
+        quantities = {"the number of segments in use": mode.drawn.sampler["segments_in_use"].to_numpy().astype(float)}
+    return reasons_for_distrust(quantities, mode.loglik, mode.drawn.sampler, labels)
+
+
+def _too_few_segments(problem: Problem, mode: Mode) -> list[str]:
+    full = float((mode.drawn.sampler["segments_in_use"] == problem.k).mean())
+    if full <= ALL_IN_USE:
+        return []
+    return [
+        f"all {problem.k} segments are in use in {full:.0%} of draws, so there may be more of them: use a larger --k, "
+        "or compare with a continuum (--model hierarchical)"
+    ]
+
+
+def _apart(modes: list[Mode], weights: Weights) -> str:
+    """What is wrong when chains ended in different modes."""
+    told = "; ".join(
+        f"mode {m + 1}: chain{'s' if len(mode.chains) > 1 else ''} {', '.join(str(c + 1) for c in mode.chains)}, "
+        f"log-likelihood {mode.loglik.mean():.1f}, log weight {weights.log_weight[m]:.1f} "
+        f"(se {weights.log_weight_se[m]:.1g})"
+        for m, mode in enumerate(modes)
+    )
+    return f"chains are in {len(modes)} different modes, each summarised apart ({told}); others may exist"
+
+
+def _labels(problem: Problem, quantities: Mapping[str, Floats]) -> dict[str, list[list[str]]]:
+    """Names of the entries along each axis of a quantity."""
+    coefficients = list(problem.panel.coefficients)
+    axes = {"theta": [coefficients], "mu": [coefficients], "omega": [coefficients, coefficients]}
+    labels = {}
+    for name, values in quantities.items():
+        inner = axes.get(name, [])
+        segments = [[f"segment {k + 1}" for k in range(values.shape[2])]] if values.ndim - 2 > len(inner) else []
+        labels[name] = segments + inner
+    return labels

@@ -1,0 +1,72 @@
+"""Finished chains on disk, so that an interrupted or killed run loses none of them.
+
+A chain is known by a key over all that determines it: the data and priors, the start, the numbers of draws, the seed
+and the versions of the sampler. A file of another key is not touched and not read.
+"""
+
+import hashlib
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from bayesmix.density import Density
+from bayesmix.likelihood import CACHE_KEY
+from em.command import replacing
+from em.errors import InputError
+from em.statistics import Floats
+
+
+class Chain(NamedTuple):
+    """One chain: q (draw, dimension) on the unconstrained scale, and the sampler's statistics by name, (draw,)."""
+
+    q: Floats
+    statistics: dict[str, np.ndarray]
+
+
+def key_of(density: Density, draws: int, tune: int, seed: int, number: int) -> str:
+    """What tells a chain from every other."""
+    digest = hashlib.sha256(repr((CACHE_KEY, density.shapes, draws, tune, seed, number)).encode())
+    for package in ("bayesmix", "nutpie", "numba", "pytensor"):
+        digest.update(version(package).encode())
+    for array in (density.starts[number], *density.arrays):
+        digest.update(repr((array.shape, array.dtype.str)).encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def read_chain(folder: Path, number: int, key: str) -> Chain | None:
+    """The chain, or None where it is not kept or its file is damaged."""
+    path = _path(folder, number, key)
+    if not path.is_file():
+        return None
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            values = {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return None
+    return Chain(values.pop("q"), values) if "q" in values else None
+
+
+def write_chain(folder: Path, number: int, key: str, chain: Chain) -> None:
+    """Keep a chain, whole or not at all."""
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as refused:
+        raise InputError(f"{folder}: finished chains cannot be kept there ({refused.strerror})") from refused
+    with replacing(_path(folder, number, key)) as temporary:
+        np.savez(temporary, allow_pickle=False, q=chain.q, **chain.statistics)
+
+
+def forget(folder: Path) -> None:
+    """Remove the chains that were kept in a folder, and the folder where nothing else is in it."""
+    for path in folder.glob("chain-*.npz"):
+        path.unlink()
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _path(folder: Path, number: int, key: str) -> Path:
+    return folder / f"chain-{number}-{key}.npz"

@@ -1,0 +1,121 @@
+"""Every parameter of a posterior as one named number: its draws, EM's estimate and what was believed before."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from bayesmix.fitted import Fit
+from em.statistics import Floats
+
+SPOKEN = {"log_price": "price elasticity"}
+
+
+class Parameter(NamedTuple):
+    """One number that was sampled.
+
+    Attributes
+    ----------
+    segment : of which segment, counted from 1; None where it is of all stores.
+    name : as a reader knows it, such as "price elasticity".
+    draws : (chain, draw)
+    em, em_se : EM's estimate and its standard error; None where there is none.
+    prior : (draw,) from the prior; None where the file has none.
+    """
+
+    segment: int | None
+    name: str
+    draws: Floats
+    em: float | None = None
+    em_se: float | None = None
+    prior: Floats | None = None
+
+    @property
+    def label(self) -> str:
+        """A name that no other parameter of the fit has."""
+        return self.name if self.segment is None else f"{self.name}, segment {self.segment}"
+
+
+def parameters(fit: Fit) -> list[Parameter]:
+    """The parameters of a fit that are not fixed: segment by segment, then those of all stores."""
+    every = list(_of_hierarchical(fit) if fit.model == "hierarchical" else _of_segments(fit))
+    return [parameter for parameter in every if np.ptp(parameter.draws) > 0.0]
+
+
+def spoken(coefficient: str) -> str:
+    """A coefficient's name for a reader."""
+    return SPOKEN.get(coefficient, coefficient)
+
+
+def _of_segments(fit: Fit) -> Iterator[Parameter]:
+    alone = fit.k == 1
+    common = fit.sigma_rule == "common"
+    for k in range(fit.k):
+        segment = None if alone else k + 1
+        yield _one(fit, segment, "share of stores", "weight", k)
+        name = "theta" if "theta" in fit.posterior else "mu"
+        for c, coefficient in enumerate(fit.coefficients):
+            yield _one(fit, segment, spoken(coefficient), name, k, c)
+        if "omega" in fit.posterior:
+            yield from _spread(fit, segment, (k,))
+        if not common:
+            yield _one(fit, segment, "sigma", "sigma", k)
+    if common:
+        yield _one(fit, None, "sigma", "sigma", 0)
+
+
+def _of_hierarchical(fit: Fit) -> Iterator[Parameter]:
+    for c, coefficient in enumerate(fit.coefficients):
+        yield _one(fit, None, f"mean of {spoken(coefficient)}", "mu", c)
+    yield from _spread(fit, None, ())
+    yield _one(fit, None, "sigma", "sigma")
+
+
+def _spread(fit: Fit, segment: int | None, at: tuple[int, ...]) -> Iterator[Parameter]:
+    """Standard deviations and correlations of the coefficients of stores."""
+    posterior, prior = _sd_and_correlation(fit.posterior, at), _sd_and_correlation(fit.group("prior"), at)
+    if posterior is None:
+        return
+    sd, correlation = posterior
+    prior_sd, prior_correlation = prior or (None, None)
+    for c, name in enumerate(fit.coefficients):
+        before = None if prior_sd is None else prior_sd[..., c].ravel()
+        yield Parameter(segment, f"sd of {spoken(name)}", sd[..., c], prior=before)
+    for a in range(len(fit.coefficients)):
+        for c in range(a):
+            name = f"correlation of {spoken(fit.coefficients[c])} and {spoken(fit.coefficients[a])}"
+            before = None if prior_correlation is None else prior_correlation[..., a, c].ravel()
+            yield Parameter(segment, name, correlation[..., a, c], prior=before)
+
+
+def _sd_and_correlation(group: xr.Dataset | None, at: tuple[int, ...]) -> tuple[Floats, Floats] | None:
+    if group is None or "omega" not in group:
+        return None
+    omega = _values(group, "omega", at)
+    sd = np.sqrt(np.maximum(np.diagonal(omega, axis1=-2, axis2=-1), np.finfo(float).tiny))
+    return sd, omega / (sd[..., :, None] * sd[..., None, :])
+
+
+def _one(fit: Fit, segment: int | None, name: str, variable: str, *index: int) -> Parameter:
+    em, prior = fit.group("em"), fit.group("prior")
+    return Parameter(
+        segment,
+        name,
+        _values(fit.posterior, variable, index),
+        _estimate(em, variable, index),
+        _estimate(em, f"{variable}_se", index),
+        None if prior is None or variable not in prior else _values(prior, variable, index).ravel(),
+    )
+
+
+def _values(group: xr.Dataset, variable: str, index: tuple[int, ...]) -> Floats:
+    values = group[variable].transpose("chain", "draw", ...).to_numpy()
+    return np.asarray(values[(slice(None), slice(None), *index)], dtype=float)
+
+
+def _estimate(em: xr.Dataset | None, variable: str, index: tuple[int, ...]) -> float | None:
+    if em is None or variable not in em:
+        return None
+    value = float(np.asarray(em[variable].to_numpy())[index])
+    return value if np.isfinite(value) else None

@@ -1,0 +1,87 @@
+"""The diagnostic report of one posterior: python -m bayesmix.report FIT.nc [--out fit.html]."""
+
+import sys
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+from em.command import Parser, check_writable, distrust, printing, replacing, run
+
+if TYPE_CHECKING:
+    from bayesmix.fitted import Fit
+
+DESCRIPTION = """\
+One posterior as a page to read: what was fitted, whether to trust it, what it says of segments, stores and prices,
+and where the model does not describe the stores. Self-contained: it opens without a network, and prints.
+
+example:
+  python -m bayesmix.report mixture-3.nc --out fit.html
+
+exit codes: 0 good; 2 the input or the call is wrong; 3 written, but the posterior is not to be trusted (the reason is
+on the page); 130 interrupted
+"""
+PACKAGES = ("arviz", "matplotlib", "numpy", "scipy")
+
+
+def report(fit: "Fit") -> str:
+    """The page as HTML.
+
+    Parameters
+    ----------
+    fit : just drawn, or read back by `bayesmix.load`.
+    """
+    from bayesmix.in_words import prior_words, title
+    from bayesmix.pages import environment
+    from bayesmix.parameters import spoken
+    from bayesmix.report_contents import contents, worst_of
+    from bayesmix.report_pictures import gallery, price_range
+    from bayesmix.segments_of_stores import most_probable
+    from bayesmix.store_loo import standard_error, total
+    from em.results import software
+
+    c = contents(fit)
+    pages = environment("bayesmix")
+    pages.globals.update(total=total, standard_error=standard_error, spoken=spoken, worst_of=worst_of)
+    span = price_range(c)
+    return pages.get_template("report.html").render(
+        c=c,
+        fit=fit,
+        title=title(fit),
+        data=fit.data,
+        file_name=PurePath(fit.data["file"]).name,
+        group=fit.group("modes"),
+        segment=most_probable(fit) if fit.k > 1 and "membership" in fit.by_store else None,
+        prior_words=prior_words(fit),
+        prices=None if span is None else span[1],
+        pictures=gallery(c),
+        software={**fit.software, **software(*PACKAGES)},
+    )
+
+
+def command(argv: list[str]) -> int:
+    """Parse, read, write; the exit code."""
+    parser = Parser(prog="python -m bayesmix.report", description=DESCRIPTION)
+    parser.add_argument("fit", metavar="FIT.nc", type=Path, help="what bayesmix.fit wrote")
+    parser.add_argument(
+        "--out", type=Path, default=Path("fit.html"), metavar="FILE", help="the page to write (default: fit.html)"
+    )
+    args = parser.parse_args(argv)
+    check_writable(args.out, inputs=[args.fit])
+    from bayesmix.read import load
+
+    fit = load(args.fit)
+    html = report(fit)
+    with replacing(args.out) as page:
+        page.write_text(html, encoding="utf-8")
+    with printing():
+        print(f"{fit.name}: {'to be trusted' if fit.trusted else 'not to be trusted'}; open {args.out} in a browser")
+    print(f"written: {args.out}", file=sys.stderr)
+    return distrust(list(fit.reasons))
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command and leave with its exit code."""
+    run(command, argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Simulation-based calibration of the posteriors, and whether it would notice a model that is wrong.
+
+The fast tests read the ranks that `python tests/calibration.py` left in tests/calibration/; the slow ones fit anew.
+"""
+
+import calibration
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+FITS = 200
+KEPT = {name: calibration.file_of(name) for name in (calibration.SETTINGS | calibration.WRONG)}
+
+
+@pytest.fixture(scope="module")
+def kept():
+    """Ranks of every setting, as they were written last."""
+    return {name: calibration.read_ranks(path) for name, path in KEPT.items()}
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """Fits of a setting, made once."""
+    made = {}
+
+    def fits(name):
+        if name not in made:
+            made[name] = calibration.calibrate((calibration.SETTINGS | calibration.WRONG)[name], FITS)
+        return made[name]
+
+    return fits
+
+
+@pytest.fixture(scope="module")
+def outside(kept):
+    return calibration.limit(kept[name] for name in calibration.SETTINGS)
+
+
+def test_ranks_that_are_uniform_stay_inside_a_band_as_often_as_it_says():
+    rng = np.random.default_rng(5)
+    found = [calibration.p_values({"": rng.integers(calibration.KEPT + 1, size=FITS)}, seed)[""] for seed in range(400)]
+    for level in (0.05, 0.2, 0.5):
+        assert abs(np.mean(np.array(found) < level) - level) < 4.0 * np.sqrt(level * (1.0 - level) / 400)
+
+
+@pytest.mark.parametrize(
+    "shape", [(1.3, 1.0), (1.6, 1.6), (0.7, 0.7)], ids=["to one side", "too wide a posterior", "too narrow a posterior"]
+)
+def test_ranks_that_are_not_uniform_leave_the_band(shape, outside):
+    rank = np.floor((calibration.KEPT + 1) * np.random.default_rng(6).beta(*shape, size=300))
+    assert calibration.p_values({"": rank})[""] < outside
+
+
+@pytest.mark.parametrize("name", calibration.SETTINGS)
+def test_ranks_kept_are_uniform(name, kept, outside):
+    assert all(len(ranks) >= FITS for ranks in kept[name].values())
+    found = calibration.p_values(kept[name])
+    assert min(found.values()) > outside, found
+
+
+@pytest.mark.parametrize("name", calibration.WRONG)
+def test_ranks_kept_of_wrong_models_are_not(name, kept, outside):
+    assert min(calibration.p_values(kept[name]).values()) < outside
+
+
+def test_a_truth_and_its_draws_are_ordered_by_the_same_rule():
+    setting = calibration.SETTINGS["K = 3, sigma segment"]
+    truth, panel = calibration.draw_panel(np.random.default_rng(0), setting)
+    exchanged = truth._replace(**{name: getattr(truth, name)[:, [2, 0, 1]] for name in ("weight", "mu", "sigma")})
+    found = calibration.quantities(exchanged, panel, setting)
+    for name, value in calibration.quantities(truth, panel, setting).items():
+        assert found[name] == pytest.approx(value, rel=1e-12), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", calibration.SETTINGS)
+def test_ranks_are_uniform(name, fitted, outside):
+    found = calibration.p_values(calibration.ranks_of(fitted(name)))
+    assert min(found.values()) > outside, found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", calibration.SETTINGS)
+def test_intervals_hold_the_truth_as_often_as_they_say(name, fitted, outside):
+    for level in calibration.LEVELS:
+        low, high = binom.ppf([0.5 * outside, 1.0 - 0.5 * outside], FITS, level) / FITS
+        covered = calibration.coverage(fitted(name), level)
+        assert min(covered.values()) >= low, covered
+        assert max(covered.values()) <= high, covered
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", calibration.WRONG)
+def test_a_wrong_model_is_noticed(name, fitted, outside):
+    assert min(calibration.p_values(calibration.ranks_of(fitted(name))).values()) < outside
