@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from em.arguments import add_panel_arguments, numbers_of_segments, panel_from
-from em.command import SAMPLE, Parser, check_writable, distrust, printing, run
+from em.command import SAMPLE, Parser, check_writable, distrust, printing, replacing, run, working
 from em.errors import InputError
 
 if TYPE_CHECKING:
@@ -122,6 +122,8 @@ def command(argv: list[str]) -> int:
         print(f"written: {out}", file=sys.stderr)
         fits.append(fit)
         reasons += [f"K={k}: {reason}" if len(ks) > 1 else reason for reason in fit.reasons]
+    for fit, page in zip(fits if pages else [], pages, strict=True):
+        _write_page(page, fit)
     if len(fits) > 1:
         with printing():
             show_all(fits, outs)
@@ -146,6 +148,17 @@ def _fit(args: argparse.Namespace, panel: "Panel", k: int, settings: "Settings",
             chains = f"{kept} finished chain{'s are' if kept > 1 else ' is'}"
             print(f"{chains} kept in {keep}; the same command goes on with the rest", file=sys.stderr)
         raise
+
+
+def _write_page(page: Path, fit: "Fit") -> None:
+    """Write the diagnostic report, whole or not at all."""
+    from bayesmix.report import report
+
+    with working(f"writing {page}"):
+        html = report(fit)
+    with replacing(page) as temporary:
+        temporary.write_text(html, encoding="utf-8")
+    print(f"written: {page}", file=sys.stderr)
 
 
 def _checked(args: argparse.Namespace) -> list[int]:

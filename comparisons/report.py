@@ -2,10 +2,9 @@
 
 import json
 import sys
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from em.command import Parser, check_writable, distrust, printing, replacing, run
+from em.command import Parser, check_writable, distrust, printing, replacing, run, working
 from em.errors import InputError
 
 DESCRIPTION = """\
@@ -47,7 +46,7 @@ def command(argv: list[str]) -> int:
     from comparisons.verdict import verdict
     from em.results import read_results
 
-    with _busy():
+    with working("leaving out one store at a time"):
         results = read_results(args.results)
         fits = [load(path) for path in args.fits]
         check_same_panel(args.results, results, fits)
@@ -63,14 +62,6 @@ def command(argv: list[str]) -> int:
         show(comparison, said, prices)
     print(f"written: {out}, {numbers}", file=sys.stderr)
     return distrust(list(comparison.distrust))
-
-
-def _busy() -> AbstractContextManager[object]:
-    """A sign of life on stderr while the stores are left out, where somebody is looking."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    return console.status("leaving out one store at a time") if console.is_terminal else nullcontext()
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -76,6 +76,18 @@ def watched[Item](items: Iterable[Item], what: str, total: int | None = None) ->
     yield from track(items, description=what, total=total, console=Console(stderr=True), transient=True)
 
 
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """A sign of life on stderr while something is worked out; nothing where stderr is not a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
+
+
 def check_writable(*outputs: Path | None, inputs: Sequence[str | Path | None] = ()) -> None:
     """Raise InputError where an output could not be written, before any work is done.
 

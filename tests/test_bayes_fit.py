@@ -127,6 +127,13 @@ def test_too_few_draws_are_written_but_not_trusted(panel, results, tmp_path, end
         (["--model", "hierarchical", "--k", "2"], "--k is for the mixture"),
         (["--model", "hierarchical", "--sigma", "segment"], "--sigma segment is for the mixture"),
         (["--k", "2", "--model", "normal-mixture"], "invalid choice"),
+        (["--k", "1..3"], "one file for 3 numbers of segments; expected a name with {k} in it"),
+        (["--k", "2", "2"], "names a number of segments twice"),
+        (["--k", "3..1"], "names no number of segments"),
+        (["--k", "6", "--sparse", "--start", "{results}"], "--start is not for --sparse"),
+        (["--model", "hierarchical", "--sparse"], "--sparse is for the mixture"),
+        (["--k", "2", "--prior", "elasticity=normal(0, 1)"], "elasticity"),
+        (["--k", "2", "--prior", "log_price=normal(0)"], "normal(mean, sd)"),
     ],
 )
 def test_a_wrong_call_ends_in_two_and_touches_nothing(arguments, message, panel, results, tmp_path, ended, monkeypatch):
@@ -140,6 +147,41 @@ def test_a_wrong_call_ends_in_two_and_touches_nothing(arguments, message, panel,
     assert end.err.count("\n") == 1
     assert os.listdir(tmp_path) == ["kept.nc"]
     assert out.read_text() == "kept"
+
+
+def test_several_numbers_of_segments_give_a_file_each_and_one_table(panel, results, tmp_path, ended):
+    out = tmp_path / "mixture-{k}.nc"
+    end = ended(command, panel, "--k", "1..2", "--start", results, "--out", out, *QUICK)
+    assert end.code == 0, end.err
+    assert end.err == "".join(f"written: {tmp_path}/mixture-{k}.nc\n" for k in (1, 2))
+    assert "All numbers of segments" in end.out
+    alone = tmp_path / "alone.nc"
+    assert ended(command, panel, "--k", 2, "--start", results, "--out", alone, *QUICK).code == 0
+    np.testing.assert_array_equal(tree(tmp_path / "mixture-2.nc").posterior.theta, tree(alone).posterior.theta)
+    assert tree(tmp_path / "mixture-1.nc").posterior.sizes["segment"] == 1
+
+
+def test_other_priors_are_used_stated_and_kept(panel, results, tmp_path, ended):
+    out = tmp_path / "fit.nc"
+    prior = ["--prior", "log_price=normal(-3, 0.01)", "weight=dirichlet(4)"]
+    end = ended(command, panel, "--k", 2, "--start", results, "--out", out, *prior, *QUICK)
+    assert "normal(-3, 0.01)" in end.out
+    assert "Dirichlet(4)" in end.out
+    theta = tree(out).posterior.theta.sel(coefficient="log_price")
+    np.testing.assert_allclose(theta.mean(("chain", "draw")), -3.0, atol=0.05)
+    assert json.loads(tree(out).attrs["priors"])["numbers"]["concentration"] == 4.0
+    prior = tree(out).prior.theta.sel(coefficient="log_price")
+    assert float(prior.std()) == pytest.approx(0.01, rel=0.1)
+
+
+def test_the_number_of_segments_in_use_is_told(panel, tmp_path, ended):
+    out = tmp_path / "sparse.nc"
+    end = ended(command, panel, "--k", 6, "--sparse", "--out", out, "--draws", 400, "--tune", 300)
+    assert end.code == 0, end.err
+    assert "How many segments are in use" in end.out
+    assert "at most 6 segments" in end.out
+    assert float(tree(out).segments_in_use.probability.sel(number=2)) > 0.9
+    assert tree(out).attrs["name"] == "mixture K<=6"
 
 
 def test_a_start_from_other_data_is_refused(panel, results, tmp_path, ended):

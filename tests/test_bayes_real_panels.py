@@ -80,3 +80,33 @@ def test_stores_not_seen_are_predicted_better_by_a_continuum_on_cheese(fits, sha
         warnings.simplefilter("ignore", UserWarning)  # k-hat of two stores: far less than what is compared here
         elpd = [az.loo(tree, var_name="store", reff=1.0).elpd for tree in (continuum, segments)]
     assert elpd[0] - elpd[1] > 1000.0
+
+
+def test_cheese_with_five_segments_is_told_to_have_modes_and_never_averages_them(fits, shared):
+    code, tree = fits(shared("data/cheese.csv"), *CHEESE, "--k", "5")
+    assert code == 3
+    assert "different modes" in json.loads(tree.attrs["warnings"])[0]
+    modes = tree.modes
+    assert modes.log_likelihood.values[0] == pytest.approx(-1892.8, abs=0.7)  # mean over draws; the maximum is -1883.04
+    assert modes.log_likelihood.values[1] < -1900.0
+    assert modes.weight.values[0] > 0.999
+    assert float(modes.log_weight_se.max()) < 0.5
+    level = tree.log_likelihood.store.sum("store_name").mean("draw")
+    assert float(level.max() - level.min()) < 1.0
+    assert float(tree.mode_2.log_likelihood.store.sum("store_name").mean()) == pytest.approx(
+        float(modes.log_likelihood[1]), abs=1e-6
+    )
+
+
+def test_three_segments_are_in_use_on_609948_and_as_many_as_allowed_on_cheese(fits, shared):
+    code, tree = fits(shared("data/609948.csv"), "--k", "10", "--sparse", "--draws", "500")
+    assert code == 0
+    assert float(tree.segments_in_use.probability.sel(number=3)) > 0.95
+    np.testing.assert_allclose(
+        tree.posterior.theta.mean(("chain", "draw"))[:3],
+        [[10.794, -1.065], [11.654, -1.822], [9.886, -1.202]],
+        atol=0.02,
+    )
+    code, tree = fits(shared("data/cheese.csv"), *CHEESE, "--k", "10", "--sparse", "--draws", "200")
+    assert code == 3
+    assert "all 10 segments are in use" in json.loads(tree.attrs["warnings"])[0]
