@@ -24,10 +24,10 @@ OUT := out
 run: .venv/.complete
 	@mkdir -p $(OUT)
 	$(BIN)/python -m em.estimate --out $(OUT)/results.json
-	$(BIN)/python -m bayesmix.fit --k 3 --start $(OUT)/results.json --out $(OUT)/mixture-3.nc
+	$(BIN)/python -m bayesmix.fit --k 3 --start $(OUT)/results.json --out $(OUT)/mixture-3.nc --report $(OUT)/mixture-3.html
 	$(BIN)/python -m bayesmix.fit --model hierarchical --out $(OUT)/hierarchical.nc
 	$(BIN)/python -m comparisons.report $(OUT)/results.json $(OUT)/mixture-3.nc $(OUT)/hierarchical.nc --out $(OUT)/comparison.html
-	@echo 'Open $(OUT)/comparison.html in a browser.'
+	@echo 'Open $(OUT)/comparison.html and $(OUT)/mixture-3.html in a browser.'
 
 test: .venv/.complete
 	$(BIN)/python -m pytest

@@ -107,7 +107,6 @@ def command(argv: list[str]) -> int:
     from bayesmix.kept import forget
     from bayesmix.sample import Settings
     from bayesmix.show import announce, show, show_all
-    from bayesmix.tree import write
 
     settings = Settings(args.draws, args.tune, args.chains, args.seed)
     fits, reasons = [], []
@@ -115,7 +114,7 @@ def command(argv: list[str]) -> int:
         announce(panel, args.model, k, args.sigma, args.sparse)
         keep = out.with_name(f"{out.name}.chains")
         fit = _fit(args, panel, k, settings, keep)
-        write(out, fit)
+        fit.save(out)
         forget(keep)
         with printing():
             show(fit)

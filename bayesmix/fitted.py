@@ -4,12 +4,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from bayesmix.posterior import ParameterDraws, flat, parameter_draws
+from em.command import replacing
 from em.statistics import GaussianStatistics
 
 PARAMETERS: dict[str, tuple[str, ...]] = {
@@ -19,7 +21,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Fit:
     """One posterior.
 
@@ -183,6 +185,32 @@ class Fit:
         from bayesmix.label_free import store_coefficients
 
         return store_coefficients(self, interval)
+
+    def save(self, path: str | Path) -> None:
+        """Write the netCDF file that `bayesmix.load` reads, whole or not at all.
+
+        Raises
+        ------
+        InputError
+            When it cannot be written.
+        """
+        with replacing(Path(path)) as temporary:
+            self.tree.to_netcdf(temporary, engine="netcdf4")
+
+    def __repr__(self) -> str:
+        """The posterior means (and standard deviations) in plain text, and whether to trust them."""
+        data, draws = self.data, self.posterior.sizes
+        lines = [
+            f"{self.name}, sigma {self.sigma_rule}: {data['stores']} stores, {data['observations']} observations; "
+            f"{draws['chain']} chains of {draws['draw']} draws"
+        ]
+        for name, values in self.posterior.items():
+            mean, sd = values.mean(("chain", "draw")), values.std(("chain", "draw"))
+            for place in np.ndindex(mean.shape):
+                at = ", ".join(str(mean[axis].values[i]) for axis, i in zip(mean.dims, place, strict=True))
+                lines.append(f"  {name}[{at}]".ljust(32) + f"{mean.values[place]:10.4f} ({sd.values[place]:.4f})")
+        verdict = [f"not to be trusted: {reason}" for reason in self.reasons] or ["to be trusted"]
+        return "\n".join(lines + verdict)
 
     def _record(self, name: str) -> Any:
         return json.loads(self.tree.attrs[name])

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,10 @@ import xarray as xr
 
 from bayesmix import hierarchical, mixture
 from bayesmix.diagnose import summarise
-from bayesmix.fitted import Fit
 from bayesmix.judged import Mode, Run
 from bayesmix.prior_draws import draw_prior, log_prior, prior_predictive, shown_by_stores
 from bayesmix.priors import as_record
 from bayesmix.read import SCHEMA
-from em.command import replacing
 from em.results import data_of, software
 from em.statistics import Floats
 
@@ -53,12 +50,6 @@ def as_tree(run: Run) -> xr.DataTree:
     tree = xr.DataTree.from_dict(groups)
     tree.attrs = _attributes(run)
     return tree
-
-
-def write(path: Path, fit: Fit) -> None:
-    """Write the file, whole or not at all."""
-    with replacing(path) as temporary:
-        fit.tree.to_netcdf(temporary, engine="netcdf4")
 
 
 AXES = {

@@ -110,9 +110,7 @@ def test_a_posterior_of_two_modes_is_flagged_and_both_are_kept_apart(apart):
 
 
 def test_a_file_keeps_the_modes(apart, tmp_path):
-    from bayesmix.tree import write
-
-    write(tmp_path / "two.nc", apart)
+    apart.save(tmp_path / "two.nc")
     back = bayesmix.load(tmp_path / "two.nc")
     np.testing.assert_array_equal(back.mode(2).posterior["theta"], apart.mode(2).posterior["theta"])
     assert back.mode(2).stores == apart.stores
