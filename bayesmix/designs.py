@@ -1,17 +1,12 @@
-"""Stores that share X'X share whatever is factorised from it; in a wide panel all of them do."""
+"""Stores sorted by their design, as the kernel takes them."""
 
 from typing import NamedTuple
 
 import numpy as np
 
+from em.designs import distinct_designs
 from em.likelihood import roots
 from em.statistics import Floats, GaussianStatistics, Ints
-
-
-def distinct_designs(stats: GaussianStatistics) -> tuple[Floats, Ints]:
-    """Each distinct X'X once, (design, coefficient, coefficient), and which of them is a store's, (store,)."""
-    distinct, index = np.unique(stats.xtx.reshape(stats.n_stores, -1), axis=0, return_inverse=True)
-    return distinct.reshape(-1, *stats.xtx.shape[1:]), index.reshape(-1)
 
 
 class StoresByDesign(NamedTuple):

@@ -14,6 +14,7 @@ def environment(package: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pages.filters.update(fixed=rounding.fixed, by_error=rounding.by_error, percent=rounding.percent)
+    filters = (rounding.fixed, rounding.by_error, rounding.figures, rounding.percent)
+    pages.filters.update({one.__name__: one for one in filters})
     pages.globals.update(decimals=rounding.decimals)
     return pages

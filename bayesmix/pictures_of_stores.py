@@ -7,6 +7,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
+from matplotlib.ticker import MaxNLocator
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
@@ -30,7 +31,7 @@ def clustered(together: Floats) -> Ints:
 
 
 def together_picture(together: Floats, segment: Ints) -> Figure:
-    """A square of stores against stores, darker where two are more surely of one segment.
+    """A square of stores against stores, stronger in tone where two are more surely of one segment.
 
     Parameters
     ----------
@@ -92,6 +93,7 @@ def elasticities_picture(mean: Floats, low: Floats, high: Floats, segment: Ints 
         place, mean[order], s=float(np.clip(1500.0 / order.size, 3.0, 22.0)), c=colours, linewidths=0, zorder=3
     )
     axes.set_xlim(0, order.size + 1)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.autoscale(axis="y")
     axes.set_xlabel("Stores, from the most to the least sensitive to price")
     axes.set_ylabel("Price elasticity\n(% sales per 1 % price)")
@@ -121,6 +123,7 @@ def khat_picture(khat: Floats, limit: float, names: Sequence[str], named: int = 
     axes.annotate(f"limit {limit:.2f}", (1.0, limit), (0, 4), xycoords=("axes fraction", "data"), size=9,
                   textcoords="offset points", ha="right", color=MUTED)  # fmt: skip
     axes.set_xlim(0, order.size + 1)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     bottom, top = min(0.0, float(khat.min())), max(limit, float(khat.max()))
     axes.set_ylim(bottom - 0.05, top + 0.16 * (top - bottom))
     told = [s for s in order[:named] if khat[s] > limit]

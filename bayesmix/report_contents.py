@@ -10,6 +10,7 @@ import xarray as xr
 from bayesmix.axis import Axis, axis_of, price_column
 from bayesmix.diagnose import INTERVAL, Summary, bfmi, summarise
 from bayesmix.drawing import selection
+from bayesmix.expectations import Expectation, expectations
 from bayesmix.fitted import Fit
 from bayesmix.in_words import sentences
 from bayesmix.label_free import co_membership, store_coefficients
@@ -114,6 +115,7 @@ class Contents:
     worst: Ints
     checks: list[Check]
     sensitivity: list[Sensitivity] | None
+    expectations: list[Expectation]
     shown: Ints
     elasticities: tuple[Floats, Floats, Floats] | None
     together: tuple[Floats, Ints] | None
@@ -144,7 +146,7 @@ def contents(fit: Fit) -> Contents:
     sensitive = sensitivity(fit, [row.parameter for row in modes[0].rows]) if enough_draws(fit) else None
     return Contents(
         fit, axis, price, modes, _chains(modes), left_out, _worst(left_out), checks,
-        sensitive, shown, elasticities, together, _missing(fit, checks, sensitive is None),
+        sensitive, expectations(fit), shown, elasticities, together, _missing(fit, checks, sensitive is None),
     )  # fmt: skip
 
 

@@ -98,7 +98,7 @@ def _of_stores(c: Contents) -> Iterator[Drawing]:
         pairs, order = c.together
         upper = pairs[np.triu_indices(len(pairs), 1)]
         alt = (
-            f"A square of {len(pairs)} stores against the same, darker where two are more surely in one segment: "
+            f"A square of {len(pairs)} stores against the same, stronger where two are more surely in one segment: "
             f"{np.mean(upper > SURE_OF):.0%} of the pairs are together with more than 90 %, "
             f"{np.mean(upper < 1.0 - SURE_OF):.0%} with less than 10 %."
         )

@@ -29,6 +29,14 @@ def by_error(value: float | None, error: float | None) -> str:
     return fixed(value, decimals(error) if error is not None else 2)
 
 
+def figures(value: float, significant: int = 3) -> str:
+    """A number of which only the size matters, with so many significant digits."""
+    if value == 0.0 or not math.isfinite(value):
+        return fixed(value, 0)
+    digits = significant - 1 - math.floor(math.log10(abs(value)))
+    return fixed(round(value, digits), max(digits, 0))
+
+
 def percent(share: float) -> str:
     """A share as whole per cent, and "<1 %" or ">99 %" rather than none or all."""
     if 0.0 < share < 0.005:

@@ -1,5 +1,6 @@
 """A posterior on the screen."""
 
+import itertools
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -10,10 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from bayesmix.diagnose import INTERVAL, Summary, summarise
+from bayesmix.expectations import expectations
 from bayesmix.fitted import Fit
+from bayesmix.parameters import parameters
+from bayesmix.rounding import MINUS, figures
 from em.panel import Panel
 from em.show import narrow
-from em.statistics import Floats
 
 
 def announce(panel: Panel, model: str, k: int, sigma: str, sparse: bool) -> None:
@@ -37,6 +40,8 @@ def show(fit: Fit) -> None:
     say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
     priors = "; ".join(f"{name} ~ {prior}" for name, prior in fit.priors["statements"].items())
     say(f"priors: {priors}")
+    for one in expectations(fit):
+        say(f"{one.name}: expected {_range(one.prior)} before the data, observed {_range(one.observed)}")
     modes = fit.group("modes")
     if modes is not None:
         console.print(_mode_table(modes))
@@ -116,42 +121,21 @@ def _table(fit: Fit) -> Table:
     for name in ("EM", "mean", "sd", interval, "R-hat", "ESS\nbulk", "ESS\ntail"):
         if name != "EM" or em is not None:
             table.add_column(name, justify="right")
-    for section in _sections(fit, em):
-        for segment, name, estimate, values in section:
-            table.add_row(segment, name, *([] if em is None else [f"{estimate:.3f}"]), *_cells(summarise(values)))
+    for segment, rows in itertools.groupby(parameters(fit), key=lambda parameter: parameter.segment):
+        for number, one in enumerate(rows):
+            estimate = "" if one.em is None else f"{one.em:.3f}"
+            short = one.name.replace("share of stores", "share").replace("price elasticity", "elasticity")
+            name = [str(segment) if segment and not number else "", short, *([] if em is None else [estimate])]
+            table.add_row(*name, *_cells(summarise(one.draws)))
         table.add_section()
     return table
 
 
-def _sections(fit: Fit, em: xr.Dataset | None) -> list[list[tuple[str, str, float, Floats]]]:
-    """Rows of the table, those of a segment together: segment, parameter, estimate of EM, draws (chain, draw)."""
-    q = {str(name): values.to_numpy() for name, values in fit.posterior.items()}
-    names = fit.coefficients
-    if fit.model == "hierarchical":
-        sd = np.sqrt(np.diagonal(q["omega"], axis1=-2, axis2=-1))
-        means = [("mean", name, np.nan, q["mu"][..., c]) for c, name in enumerate(names)]
-        spreads = [("sd", name, np.nan, sd[..., c]) for c, name in enumerate(names)]
-        correlations = [
-            ("correlation", f"{names[c]}, {names[a]}", np.nan, q["omega"][..., a, c] / (sd[..., a] * sd[..., c]))
-            for a in range(len(names))
-            for c in range(a)
-        ]
-        return [means, spreads, [*correlations, ("residual", "sigma", np.nan, q["sigma"])]]
-    e = {name: np.full(q[name].shape[2:], np.nan) if em is None else em[name].to_numpy() for name in q}
-    return [
-        [
-            (str(k + 1), "weight", e["weight"][k], q["weight"][..., k]),
-            *(("", name, e["theta"][k, c], q["theta"][..., k, c]) for c, name in enumerate(names)),
-            ("", "sigma", e["sigma"][k], q["sigma"][..., k]),
-        ]
-        for k in range(fit.k)
-        if np.isfinite(e["weight"][k]) or em is None
-    ]
+def _range(ends: tuple[float, float]) -> str:
+    return " .. ".join(figures(end).replace(MINUS, "-") for end in ends)
 
 
 def _cells(s: Summary) -> list[str]:
-    if np.isnan(s.ess_bulk):
-        return [f"{float(s.mean):.3f}", "fixed", "", "", "", ""]
     return [
         f"{float(s.mean):.3f}",
         f"{float(s.sd):.3f}",

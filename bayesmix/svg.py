@@ -46,8 +46,15 @@ def inline_svg(figure: Figure, name: str, alt: str) -> str:
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
     text = re.sub(r"<style.*?</style>\s*", "", text, flags=re.DOTALL)  # of all elements, so of the page's too
     text = re.sub(r'<g id="[^"]*"', "<g", text)
-    text = re.sub(r"(\d\.\d\d)\d+", r"\1", text)  # hundredths of a point are enough
-    for colour, tone in TONES.items():
-        text = text.replace(colour, f"var(--{tone})")
+    text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r"<[^>]*>", _lighter, text)
     opening = f'<svg role="img" aria-label="{escape(alt, quote=True)}" class="{name}" '
     return re.sub(r'<svg (?:height|width)="[^"]*" version="1.1"|<svg ', opening, text, count=1)
+
+
+def _lighter(tag: re.Match[str]) -> str:
+    """A tag, never what stands between tags, in hundredths of a point and in colours of the style sheet."""
+    text = re.sub(r"(\d\.\d\d)\d+", r"\1", tag.group())
+    for colour, tone in TONES.items():
+        text = text.replace(colour, f"var(--{tone})")
+    return text

@@ -300,13 +300,13 @@ def test_one_segment_and_one_chain(tmp_path):
 
 def test_names_are_escaped_and_drawn_as_they_are(tmp_path):
     data = panel(segmented(12))
-    names = tuple(f"<b>S{i}</b> & $x_{i}$" for i in range(12))
+    names = tuple(f"<b>S{i}</b> & $x_{i}$ 1.23456" for i in range(12))
     tree = mixture_tree(type(data)(names, *list(data.__dict__.values())[1:]), 2)
     loglik = tree["log_likelihood/store"]
     loglik.values[:, :, 3] *= 30.0
     html = report(bayesmix.load(write_fit(tree, tmp_path / "names.nc")))
     assert "<b>S" not in html
-    assert html.count("&lt;b&gt;S3&lt;/b&gt; &amp; $x_3$") >= 2  # in the table, and beside its point
+    assert html.count("&lt;b&gt;S3&lt;/b&gt; &amp; $x_3$ 1.23456") >= 2  # in the table, and beside its point
 
 
 def test_large_panels_are_drawn_in_part(monkeypatch, fit):

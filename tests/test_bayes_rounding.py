@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from bayesmix.rounding import by_error, fixed, listed, percent, spelt
+from bayesmix.rounding import by_error, figures, fixed, listed, percent, spelt
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,18 @@ def test_percent_never_says_none_or_all_when_it_is_not(share, text):
 def test_words():
     assert (spelt(3), spelt(14)) == ("three", "14")
     assert [listed(list(w)) for w in ("", "a", "ab", "abc")] == ["", "a", "a and b", "a, b and c"]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (1234567.0, "1,230,000"),
+        (-1.2345, "−1.23"),
+        (0.000123456, "0.000123"),
+        (0.0, "0"),
+        (float("nan"), "–"),
+        (99.96, "100"),
+    ],
+)
+def test_figures_keep_the_size_of_a_number(value, said):
+    assert figures(value).removesuffix(".0") == said

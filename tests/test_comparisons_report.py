@@ -77,7 +77,7 @@ def table_rows(html: str, label: str) -> list[list[str]]:
     """Cells of the table in the region called `label`, as text."""
     region = html[html.index(f'aria-label="{label}"') :]
     body = region[region.index("<tbody>") : region.index("</tbody>")]
-    rows = re.findall(r"<tr>(.*?)</tr>", body, re.DOTALL)
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", body, re.DOTALL)
     return [
         [
             " ".join(re.sub("<[^>]*>", " ", cell).split())
