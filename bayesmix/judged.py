@@ -10,7 +10,7 @@ import xarray as xr
 from bayesmix.centre import Centred
 from bayesmix.density import Density
 from bayesmix.diagnose import reasons_for_distrust
-from bayesmix.labels import relabel, share_switched
+from bayesmix.labels import relabel, relabel_unconstrained, share_switched
 from bayesmix.modes import Weights, chains_by_mode, weigh
 from bayesmix.posterior import StorePosterior, flat, parameter_draws, store_posterior
 from bayesmix.priors import Priors
@@ -87,6 +87,7 @@ class Mode(NamedTuple):
     quantities : relabelled draws by name, (chain, draw, ...).
     stores : every store under every draw.
     loglik : (chain, draw) total log-likelihood.
+    unconstrained : (chain, draw, dimension) relabelled draws on the sampler's scale; None where there is none.
     drawn : the draws of these chains as they came.
     """
 
@@ -94,6 +95,7 @@ class Mode(NamedTuple):
     quantities: Mapping[str, Floats]
     stores: StorePosterior
     loglik: Floats
+    unconstrained: Floats | None
     drawn: Drawn
 
 
@@ -126,10 +128,10 @@ def judge(problem: Problem, drawn: Drawn, reference: Floats) -> Run:
     """
     whole = _mode(np.arange(problem.settings.chains), problem, drawn, reference)
     modes, weights, told = [whole], None, []
-    if drawn.density is not None and drawn.unconstrained is not None:
+    if drawn.density is not None and whole.unconstrained is not None:
         groups = chains_by_mode(whole.quantities, whole.loglik)
         if len(groups) > 1:
-            weights = weigh(drawn.density, drawn.unconstrained, groups, problem.settings.seed)
+            weights = weigh(drawn.density, whole.unconstrained, groups, problem.settings.seed)
             order = np.argsort(-weights.log_weight, kind="stable")
             weights = Weights(*(values[order] for values in weights))
             modes = [_mode(groups[g], problem, drawn, reference) for g in order]
@@ -157,7 +159,10 @@ def _mode(chains: Ints, problem: Problem, drawn: Drawn, reference: Floats) -> Mo
     else:
         quantities = {**raw, "sigma": raw["sigma"][..., 0]}
     loglik = stores.loglik.sum(1).reshape(raw["sigma"].shape[:2])
-    return Mode(chains, quantities, stores, loglik, drawn)
+    q = drawn.unconstrained
+    if q is not None and drawn.density is not None:
+        q = relabel_unconstrained(flat(q), drawn.density.shapes, stores.permutation).reshape(q.shape)
+    return Mode(chains, quantities, stores, loglik, q, drawn)
 
 
 def _checked(problem: Problem, mode: Mode) -> list[str]:

@@ -1,5 +1,7 @@
 """Segments tied to a reference numbering, draw by draw: the posterior is symmetric in the labels, its reader is not."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
@@ -32,6 +34,31 @@ def relabel(values: Floats, permutation: Ints, axis: int = 1) -> Floats:
     shape = [1] * values.ndim
     shape[0], shape[axis] = permutation.shape
     return np.take_along_axis(values, permutation.reshape(shape), axis)
+
+
+def relabel_unconstrained(q: Floats, shapes: Mapping[str, tuple[int, ...]], permutation: Ints) -> Floats:
+    """Draws on the sampler's scale with their segments in the order of `permutation`.
+
+    Weights stand there as log-ratios to the first segment (`bayesmix.weights`), other quantities of segments with the
+    segments on their first axis.
+
+    Parameters
+    ----------
+    q : (draw, dimension)
+    shapes : of each unconstrained variable, by its name, in the order of the vector.
+    permutation : (draw, segment), see `match`.
+    """
+    k = permutation.shape[1]
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes.values()])
+    moved = []
+    for (name, shape), piece in zip(shapes.items(), np.split(q, ends[:-1], axis=1), strict=True):
+        if name.startswith("weight"):
+            log_weight = relabel(np.concatenate([np.zeros((len(q), 1)), piece], axis=1), permutation)
+            piece = log_weight[:, 1:] - log_weight[:, :1]
+        elif shape[:1] == (k,):
+            piece = relabel(piece.reshape(len(q), *shape), permutation).reshape(piece.shape)
+        moved.append(piece)
+    return np.concatenate(moved, axis=1)
 
 
 def share_switched(permutation: Ints) -> float:

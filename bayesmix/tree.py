@@ -86,8 +86,8 @@ def _of_mode(run: Run, mode: Mode) -> dict[str, Variables]:
         "stores": {name: (AXES[name], stores[name]) for name in stores if name in AXES},
         "log_prior": {name: (BY_DRAW, value) for name, value in _log_prior(run, mode).items()},
     }
-    if mode.drawn.unconstrained is not None:
-        groups["unconstrained_posterior"] = {"q": ((*BY_DRAW, "free_parameter"), mode.drawn.unconstrained)}
+    if mode.unconstrained is not None:
+        groups["unconstrained_posterior"] = {"q": ((*BY_DRAW, "free_parameter"), mode.unconstrained)}
     return groups
 
 

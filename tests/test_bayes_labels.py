@@ -1,11 +1,17 @@
 """Segments keep their numbers whatever the sampler calls them."""
 
 import numpy as np
+import oracles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bayesmix.labels import match, relabel, share_switched
+from bayesmix.density import compile_density, constrain, log_density
+from bayesmix.labels import match, relabel, relabel_unconstrained, share_switched
+from bayesmix.mixture import mixture_model, mixture_start
+from bayesmix.priors import default_priors
+from em.mixture import MixtureParameters
+from em.statistics import build
 
 
 def memberships(rng, stores, k, certainty=4.0):
@@ -44,3 +50,20 @@ def test_of_all_labellings_the_one_of_least_disagreement_is_taken():
     reference, draw = rng.dirichlet(np.ones(4), 12), rng.dirichlet(np.ones(4), 12)
     agreement = {p: (reference * draw[:, p]).sum() for p in itertools.permutations(range(4))}
     assert tuple(match(reference, draw[None])[0]) == max(agreement, key=agreement.get)
+
+
+@pytest.mark.parametrize("sigma", ["fixed", "common", "segment"])
+def test_draws_on_the_scale_of_the_sampler_are_relabelled_as_their_quantities_are(sigma):
+    rows = oracles.draw_rows(np.random.default_rng(0), 10, 3)
+    stats = build(rows.store, rows.x, rows.y, 10)
+    model = mixture_model(stats, 3, default_priors(stats, ("intercept", "log_price")), sigma)
+    start = MixtureParameters(np.array([0.5, 0.3, 0.2]), stats.b[:3], np.full(3, 1.0 if sigma == "fixed" else 0.8))
+    density = compile_density(model, [mixture_start(start, sigma)])
+    rng = np.random.default_rng(1)
+    q = density.starts + 0.3 * rng.standard_normal((6, density.starts.shape[1]))
+    order = np.array([rng.permutation(3) for _ in q])
+    moved = relabel_unconstrained(q, density.shapes, order)
+    np.testing.assert_allclose(log_density(density, moved), log_density(density, q), rtol=1e-10)
+    before, after = (constrain(model, density, values, ["weight", "theta", "sigma"]) for values in (q, moved))
+    for name, values in before.items():
+        np.testing.assert_allclose(after[name], relabel(values, order), rtol=1e-10)
