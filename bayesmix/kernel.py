@@ -20,6 +20,10 @@ from numba.extending import register_jitable
 
 from em.likelihood import LOG_2PI
 
+# Logarithm of a share that rounding loses. An exponential that underflows costs ten times an ordinary one, and with
+# many weeks most do.
+NOTHING = -45.0
+
 kernel = register_jitable(error_model="numpy")
 
 
@@ -149,10 +153,16 @@ def _pass(first, last, n, b, rss, mu, precision, level, A, constant, joint, d, s
             top = max(top, joint[k])
         total = 0.0
         for k in range(K):
-            joint[k] = np.exp(joint[k] - top)
-            total += joint[k]
+            joint[k] -= top
+            if joint[k] <= NOTHING:  # and not where it is no number
+                joint[k] = 0.0
+            else:
+                joint[k] = np.exp(joint[k])
+                total += joint[k]
         value += top + np.log(total)
         for k in range(K):
+            if joint[k] == 0.0:
+                continue
             membership = joint[k] / total
             sums[k, 0] += membership
             sums[k, 1] += membership * n[i]

@@ -113,3 +113,27 @@ def test_the_operation_hands_on_value_and_gradient(mode):
     assert float(outputs[0]) == pytest.approx(float(expected[0]), rel=1e-12)
     for gradient, kernel in zip(outputs[1:], expected[1:], strict=True):
         np.testing.assert_allclose(gradient, 2.0 * kernel, rtol=1e-10, atol=1e-10)
+
+
+def test_shares_lost_in_rounding_change_neither_value_nor_gradient():
+    rows = oracles.draw_rows(np.random.default_rng(0), 12, 2, weeks=(300, 301))
+    stats = build(rows.store, rows.x, rows.y, 12)
+    mu = np.array([[9.0, -1.0], [9.2, -1.1], [14.0, -3.0]])  # most stores are thousands below in one segment or two
+    parameters = [np.log([0.5, 0.3, 0.2]), mu, np.array([1.0, 0.8, 1.0]), np.zeros((0, 2, 2))]
+    value, *gradients = compiled(*parameters, *by_design(stats))
+    assert value == pytest.approx(twin(stats, *parameters), rel=1e-12)
+    for j, gradient in enumerate(gradients[:3]):
+
+        def along(flat, j=j):
+            return twin(stats, *parameters[:j], flat.reshape(parameters[j].shape), *parameters[j + 1 :])
+
+        slope = oracles.slope(along, parameters[j].ravel(), step=1e-5)
+        np.testing.assert_allclose(gradient.ravel(), slope, rtol=1e-5, atol=1e-3)
+
+
+def test_a_segment_that_is_no_number_makes_the_value_none():
+    stats, parameters = problem(0, spread=False)
+    for j in range(3):
+        broken = [values.copy() for values in parameters]
+        broken[j].flat[-1] = np.nan
+        assert np.isnan(compiled(*broken, *by_design(stats))[0])
