@@ -3,8 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
+import xarray as xr
 
 from em.statistics import Floats, GaussianStatistics
+
+WIDE = 2.0  # standard deviations of log price that a demand curve spans where the range is not known
 
 
 class Axis(NamedTuple):
@@ -46,3 +49,20 @@ def _is_log_price(name: str) -> bool:
 def place(theta: Floats, axis: Axis) -> Floats:
     """Log sales in a typical week and price elasticity; (..., coefficient) to (..., 2)."""
     return np.stack([theta @ axis.at, theta[..., axis.price]], -1)
+
+
+def price_range(constant: xr.Dataset | None, axis: Axis | None) -> tuple[tuple[float, float], str] | None:
+    """Lowest and highest log price that a demand curve spans, and what they are; None where none can be drawn.
+
+    Parameters
+    ----------
+    constant : the group of a fit's file that holds the ranges of the columns.
+    """
+    if axis is None:
+        return None
+    if constant is not None and "column_min" in constant:
+        low, high = (float(constant[name].to_numpy()[axis.price]) for name in ("column_min", "column_max"))
+        if high > low:
+            return (low, high), "over the prices of the panel"
+    middle, reach = float(axis.at[axis.price]), WIDE * max(axis.price_sd, 0.05)
+    return (middle - reach, middle + reach), "about the average price"

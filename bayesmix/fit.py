@@ -12,6 +12,7 @@ from em.errors import InputError
 if TYPE_CHECKING:
     from bayesmix.fitted import Fit
     from bayesmix.sample import Settings
+    from bayesmix.start import Start
     from em.panel import Panel
 
 EXAMPLE = """examples:
@@ -99,54 +100,80 @@ def command(argv: list[str]) -> int:
     outs = _files(args.out or default, ks, "--out")
     pages = _files(args.report, ks, "--report") if args.report else []
     check_writable(*outs, *pages, inputs=[args.data or SAMPLE, args.start])
+    from bayesmix.start import em_solution
+
     panel = panel_from(args)
     n_stores = len(panel.stores)
     if max(ks) > n_stores:
         raise InputError(f"K is {max(ks)}; expected a number of segments from 1 to the number of stores, {n_stores}")
+    _check_priors(args, panel)
+    starts = [em_solution(panel, k, args.sigma, args.seed, args.start) if args.start else None for k in ks]
     # PyMC takes two seconds to load: after everything that can be wrong has been looked at.
     from bayesmix.kept import forget
     from bayesmix.sample import Settings
     from bayesmix.show import announce, show, show_all
 
     settings = Settings(args.draws, args.tune, args.chains, args.seed)
-    fits, reasons = [], []
-    for k, out in zip(ks, outs, strict=True):
-        announce(panel, args.model, k, args.sigma, args.sparse)
-        keep = out.with_name(f"{out.name}.chains")
-        fit = _fit(args, panel, k, settings, keep)
-        fit.save(out)
+    fits, written = [], []
+    keeps = [out.with_name(f"{out.name}.chains") for out in outs]
+    try:
+        for k, out, keep, start in zip(ks, outs, keeps, starts, strict=True):
+            announce(panel, args.model, k, args.sigma, args.sparse)
+            fit = _fit(args, panel, k, start, settings, keep)
+            fit.save(out)
+            with printing():
+                show(fit, first=not fits)
+            print(f"written: {out}", file=sys.stderr)
+            fits.append(fit)
+            written.append(out)
+        for fit, page in zip(fits if pages else [], pages, strict=True):
+            _write_page(page, fit)
+            written.append(page)
+    except KeyboardInterrupt:
+        return _interrupted(keeps, written)
+    for keep in keeps:  # all of them until all are written, so that the same command goes on where this one ended
         forget(keep)
-        with printing():
-            show(fit)
-        print(f"written: {out}", file=sys.stderr)
-        fits.append(fit)
-        reasons += [f"K={k}: {reason}" if len(ks) > 1 else reason for reason in fit.reasons]
-    for fit, page in zip(fits if pages else [], pages, strict=True):
-        _write_page(page, fit)
     if len(fits) > 1:
         with printing():
             show_all(fits, outs)
-    return distrust(reasons)
+    several = len(ks) > 1
+    return distrust([f"K={fit.k}: {reason}" if several else reason for fit in fits for reason in fit.reasons])
 
 
-def _fit(args: argparse.Namespace, panel: "Panel", k: int, settings: "Settings", keep: Path) -> "Fit":
-    """One posterior; finished chains stay where they are kept when it is interrupted."""
+def _check_priors(args: argparse.Namespace, panel: "Panel") -> None:
+    """Raise InputError for a prior that cannot be meant, before anything heavy is loaded."""
+    from bayesmix.centre import centre
+    from bayesmix.prior_text import override
+    from bayesmix.priors import default_priors
+    from em.panel import store_statistics
+
+    centred = centre(store_statistics(panel), panel.coefficients).statistics
+    override(default_priors(centred, panel.coefficients), args.prior, args.model, args.sigma)
+
+
+def _interrupted(keeps: list[Path], written: list[Path]) -> int:
+    """Say what an interruption left; the exit code."""
+    kept = sum(len(list(keep.glob("chain-*.npz"))) for keep in keeps)
+    touched = f"written before: {', '.join(map(str, written))}" if written else "no output was touched"
+    print(f"error: interrupted; {touched}", file=sys.stderr)
+    if kept:
+        where = ", ".join(str(keep) for keep in keeps if keep.is_dir())
+        chains = f"{kept} finished chain{'s are' if kept > 1 else ' is'}"
+        print(f"{chains} kept in {where}; the same command goes on with the rest", file=sys.stderr)
+    return 130
+
+
+def _fit(
+    args: argparse.Namespace, panel: "Panel", k: int, start: "Start | None", settings: "Settings", keep: Path
+) -> "Fit":
+    """One posterior."""
     from bayesmix.run import fit_hierarchical, fit_mixture, fit_sparse_mixture
-    from bayesmix.start import em_solution
 
-    try:
-        if args.model == "hierarchical":
-            return fit_hierarchical(panel, sigma=args.sigma, priors=args.prior, settings=settings, keep=keep)
-        if args.sparse:
-            return fit_sparse_mixture(panel, k, sigma=args.sigma, priors=args.prior, settings=settings)
-        start = em_solution(panel, k, args.sigma, args.seed, args.start)
-        return fit_mixture(panel, k, sigma=args.sigma, start=start, priors=args.prior, settings=settings, keep=keep)
-    except KeyboardInterrupt:
-        kept = len(list(keep.glob("chain-*.npz")))
-        if kept:
-            chains = f"{kept} finished chain{'s are' if kept > 1 else ' is'}"
-            print(f"{chains} kept in {keep}; the same command goes on with the rest", file=sys.stderr)
-        raise
+    if args.model == "hierarchical":
+        return fit_hierarchical(panel, sigma=args.sigma, priors=args.prior, settings=settings, keep=keep)
+    if args.sparse:
+        return fit_sparse_mixture(panel, k, sigma=args.sigma, priors=args.prior, settings=settings)
+    return fit_mixture(panel, k, sigma=args.sigma, start=start, priors=args.prior, settings=settings, keep=keep)
 
 
 def _write_page(page: Path, fit: "Fit") -> None:

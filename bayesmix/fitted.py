@@ -12,6 +12,7 @@ import xarray as xr
 
 from bayesmix.posterior import ParameterDraws, flat, parameter_draws
 from em.command import replacing
+from em.errors import InputError
 from em.statistics import GaussianStatistics
 
 PARAMETERS: dict[str, tuple[str, ...]] = {
@@ -139,20 +140,27 @@ class Fit:
 
         Raises
         ------
-        KeyError
+        InputError
             When there is no such mode.
         """
-        if number == 1:
+        modes = self.group("modes")
+        found = 1 if modes is None else modes.sizes["mode"]
+        if not 1 <= number <= found:
+            raise InputError(f"no mode {number} of {self.name}; expected a number from 1 to {found}")
+        if number == 1 or modes is None:
             return self
-        part = self.tree[f"mode_{number}"].copy()
+        part = self.tree[f"mode_{number}"]
         joined = xr.DataTree.from_dict(
             {
                 **{f"/{name}": node.to_dataset() for name, node in self.tree.children.items() if "mode" not in name},
                 **{f"/{name}": node.to_dataset() for name, node in part.children.items()},
             }
         )
-        joined.attrs = dict(self.tree.attrs)
-        return Fit(joined, f"{self.name}, mode {number}")
+        share = float(modes["weight"][number - 1])
+        reason = f"this is mode {number} of {found}, with weight {share:.2g} among them"
+        name = f"{self.name}, mode {number}"
+        joined.attrs = {**self.tree.attrs, "name": name, "mode": reason, "trusted": 0, "warnings": json.dumps([reason])}
+        return Fit(joined, name)
 
     @cached_property
     def draws(self) -> ParameterDraws:
@@ -169,7 +177,27 @@ class Fit:
         seed: int = 0,
         covariates: Mapping[str, Any] | None = None,
     ) -> xr.Dataset:
-        """Sales of known stores, or of a new one, at given prices; see `bayesmix.predict`."""
+        """Sales of known stores, or of a new one, at given prices.
+
+        Parameters
+        ----------
+        prices : one or more prices, or a table of prices and covariates by name.
+        stores : names of known stores; all where neither these nor a new one are asked for.
+        new_store : a store not yet seen, its coefficients drawn from the segments or the continuum.
+        interval : probability of the equal-tailed intervals.
+        covariates : values of further columns, such as {"display": 0.5}: one for all prices, or one for each.
+
+        Returns
+        -------
+        Dataset over (store, price), each with `_lower` and `_upper`: `log_sales`, the expected log sales; `mean_sales`,
+        the average over many weeks, exp(log_sales + sigma^2 / 2); `week_sales`, the median of one week, whose interval
+        is that of a single week. See `bayesmix.predict`.
+
+        Raises
+        ------
+        InputError
+            For an unknown store, a price that is not positive, or a covariate that is missing.
+        """
         from bayesmix.predict import predict
 
         return predict(self, prices, stores, new_store=new_store, interval=interval, seed=seed, covariates=covariates)
@@ -199,16 +227,20 @@ class Fit:
 
     def __repr__(self) -> str:
         """The posterior means (and standard deviations) in plain text, and whether to trust them."""
+        from bayesmix.parameters import parameters
+
         data, draws = self.data, self.posterior.sizes
         lines = [
             f"{self.name}, sigma {self.sigma_rule}: {data['stores']} stores, {data['observations']} observations; "
-            f"{draws['chain']} chains of {draws['draw']} draws"
+            f"{draws['chain']} chain{'s' if draws['chain'] > 1 else ''} of {draws['draw']} draws"
         ]
-        for name, values in self.posterior.items():
-            mean, sd = values.mean(("chain", "draw")), values.std(("chain", "draw"))
-            for place in np.ndindex(mean.shape):
-                at = ", ".join(str(mean[axis].values[i]) for axis, i in zip(mean.dims, place, strict=True))
-                lines.append(f"  {name}[{at}]".ljust(32) + f"{mean.values[place]:10.4f} ({sd.values[place]:.4f})")
+        lines += [
+            f"  {one.label}".ljust(40) + f"{one.draws.mean():10.4f} ({one.draws.std():.4f})" for one in parameters(self)
+        ]
+        in_use = self.group("segments_in_use")
+        if in_use is not None:
+            likely = {int(n): float(p) for n, p in zip(in_use["number"], in_use["probability"], strict=True) if p > 0.0}
+            lines.append("  segments in use: " + ", ".join(f"{n} ({p:.3f})" for n, p in likely.items()))
         verdict = [f"not to be trusted: {reason}" for reason in self.reasons] or ["to be trusted"]
         return "\n".join(lines + verdict)
 

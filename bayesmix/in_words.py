@@ -20,7 +20,9 @@ def title(fit: Fit) -> str:
         return "A continuum of stores"
     if fit.k == 1:
         return "One segment of stores"
-    return f"{spelt(fit.k).capitalize()} segments of stores"
+    in_use = fit.group("segments_in_use")
+    allowed = "" if in_use is None else f" in use, of {spelt(in_use.sizes['number'])} allowed"
+    return f"{spelt(fit.k).capitalize()} segments of stores{allowed}"
 
 
 def sentences(fit: Fit) -> list[str]:

@@ -169,7 +169,9 @@ def _checked(problem: Problem, mode: Mode) -> list[str]:
     """Why not to trust the draws of one mode."""
     quantities, labels = mode.quantities, _labels(problem, mode.quantities)
     if problem.sparse:  # segments that nobody needs change places, which is no fault
-        quantities = {"the number of segments in use": mode.drawn.sampler["segments_in_use"].to_numpy().astype(float)}
+        in_use = np.isfinite(problem.start.parameters.weight).sum() if problem.start else problem.k
+        quantities = {name: values[:, :, :in_use] for name, values in quantities.items()}
+        quantities["the number of segments in use"] = mode.drawn.sampler["segments_in_use"].to_numpy().astype(float)
     return reasons_for_distrust(quantities, mode.loglik, mode.drawn.sampler, labels)
 
 
@@ -186,12 +188,14 @@ def _too_few_segments(problem: Problem, mode: Mode) -> list[str]:
 def _apart(modes: list[Mode], weights: Weights) -> str:
     """What is wrong when chains ended in different modes."""
     told = "; ".join(
-        f"mode {m + 1}: chain{'s' if len(mode.chains) > 1 else ''} {', '.join(str(c + 1) for c in mode.chains)}, "
-        f"log-likelihood {mode.loglik.mean():.1f}, log weight {weights.log_weight[m]:.1f} "
-        f"(se {weights.log_weight_se[m]:.1g})"
+        f"mode {m + 1} (chain{'s' if len(mode.chains) > 1 else ''} {', '.join(str(c + 1) for c in mode.chains)}): "
+        f"mean log-likelihood {mode.loglik.mean():.1f}, weight {weights.weight[m]:.2g}"
         for m, mode in enumerate(modes)
     )
-    return f"chains are in {len(modes)} different modes, each summarised apart ({told}); others may exist"
+    return (
+        f"chains ended in {len(modes)} different modes, each summarised apart: {told}. Others may exist; more "
+        "--chains, or fewer segments, tell more"
+    )
 
 
 def _labels(problem: Problem, quantities: Mapping[str, Floats]) -> dict[str, list[list[str]]]:

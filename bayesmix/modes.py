@@ -14,6 +14,7 @@ from em.statistics import Floats, Ints
 
 LEVELS = 1.0  # between chains' mean log-likelihoods, in units of their sd inside a chain
 SURE = 4.0  # standard errors of the difference of two means, below which it may be chance
+FAR = 2.5  # between chains' mean log-likelihoods, in units of the sd inside the middle chain, which no chance explains
 APART = 3.0  # between chains' means of a parameter, in units of its sd inside a chain
 
 
@@ -56,6 +57,8 @@ def chains_by_mode(quantities: Mapping[str, Floats], loglik: Floats) -> list[Int
     """
     columns = [values.reshape(*loglik.shape, -1) for values in quantities.values()]
     near = _near(loglik[..., None], LEVELS)
+    means = loglik.mean(1)  # a chain that changed its place on the way is apart as well, however slow it was
+    near &= np.abs(means[:, None] - means[None]) <= FAR * np.median(loglik.std(1)) + 1e-12 * np.abs(means).max()
     for values in columns:
         near &= _near(values, APART)
     _, group = connected_components(near, directed=False)

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmix.fitted import Fit
+from bayesmix.in_use import number_in_use
 from em.statistics import Floats
 
 SPOKEN = {"log_price": "price elasticity"}
@@ -51,7 +52,7 @@ def spoken(coefficient: str) -> str:
 def _of_segments(fit: Fit) -> Iterator[Parameter]:
     alone = fit.k == 1
     common = fit.sigma_rule == "common"
-    for k in _in_use(fit):
+    for k in range(number_in_use(fit)):
         segment = None if alone else k + 1
         yield _one(fit, segment, "share of stores", "weight", k)
         name = "theta" if "theta" in fit.posterior else "mu"
@@ -63,12 +64,6 @@ def _of_segments(fit: Fit) -> Iterator[Parameter]:
             yield _one(fit, segment, "sigma", "sigma", k)
     if common:
         yield _one(fit, None, "sigma", "sigma", 0)
-
-
-def _in_use(fit: Fit) -> list[int]:
-    """The segments that EM has as well: all, but for the spare ones of an overfitted mixture."""
-    em = fit.group("em")
-    return [k for k in range(fit.k) if em is None or np.isfinite(em["weight"].to_numpy()[k])]
 
 
 def _of_hierarchical(fit: Fit) -> Iterator[Parameter]:

@@ -181,6 +181,8 @@ def _outside(fit: "Fit", x: Floats) -> np.ndarray:
 
 def _mode(fit: "Fit") -> str:
     """Which part of the posterior predicts."""
+    if "mode" in fit.tree.attrs:
+        return str(fit.tree.attrs["mode"]).removeprefix("this is ")
     modes = fit.group("modes")
     if modes is None:
         return "the only one found"

@@ -102,7 +102,8 @@ def _column(name: str, columns: Mapping[str, Floats], used: set[str], whole: str
     have = ", ".join(columns) or "nothing"
     if name.isidentifier():
         needs = "" if name == whole else f", which {whole} needs"
-        raise InputError(f"no values of {name}{needs}; expected them beside {have}")
+        hint = f", such as covariates={{{name!r}: 0.5}}" if "price" in columns else ""
+        raise InputError(f"no values of {name}{needs}; expected them beside {have}{hint}")
     raise InputError(f"the coefficient {whole} cannot be worked out from {have}; expected a column called {name!r}")
 
 

@@ -29,19 +29,23 @@ def report(fit: "Fit") -> str:
     ----------
     fit : just drawn, or read back by `bayesmix.load`.
     """
+    from bayesmix.axis import price_range
+    from bayesmix.in_use import only_in_use
     from bayesmix.in_words import prior_words, title
     from bayesmix.pages import environment
     from bayesmix.parameters import spoken
     from bayesmix.report_contents import contents, worst_of
-    from bayesmix.report_pictures import gallery, price_range
+    from bayesmix.report_pictures import gallery
     from bayesmix.segments_of_stores import most_probable
     from bayesmix.store_loo import standard_error, total
     from em.results import software
 
+    in_use = fit.group("segments_in_use")
+    fit = only_in_use(fit)
     c = contents(fit)
     pages = environment("bayesmix")
     pages.globals.update(total=total, standard_error=standard_error, spoken=spoken, worst_of=worst_of)
-    span = price_range(c)
+    span = price_range(fit.group("constant_data"), c.axis)
     return pages.get_template("report.html").render(
         c=c,
         fit=fit,
@@ -49,6 +53,7 @@ def report(fit: "Fit") -> str:
         data=fit.data,
         file_name=PurePath(fit.data["file"]).name,
         group=fit.group("modes"),
+        in_use=None if in_use is None else in_use.where(in_use["probability"] > 0.0, drop=True),
         segment=most_probable(fit) if fit.k > 1 and "membership" in fit.by_store else None,
         prior_words=prior_words(fit),
         prices=None if span is None else span[1],

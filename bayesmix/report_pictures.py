@@ -8,6 +8,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from bayesmix import pictures_of_draws as of_draws
+from bayesmix.axis import price_range
 from bayesmix.diagnose import ESS_PER_CHAIN, INTERVAL
 from bayesmix.fitted import Fit
 from bayesmix.pictures_of_checks import pit_picture, predicted_picture
@@ -21,7 +22,6 @@ from bayesmix.uniformity import against_other_chains
 from em.command import watched
 from em.statistics import Floats
 
-WIDE = 2.0  # standard deviations of log price that a demand curve spans where the range is not known
 KEYS = {"mean log sales": "level", "price elasticity": "slope"}
 
 
@@ -42,22 +42,8 @@ def gallery(c: Contents) -> dict[str, Markup]:
     }
 
 
-def price_range(c: Contents) -> tuple[tuple[float, float], str] | None:
-    """Lowest and highest log price to draw, and what they are; None where no demand curve can be drawn."""
-    if c.axis is None:
-        return None
-    constant = c.fit.group("constant_data")
-    at = c.axis.price
-    if constant is not None and "column_min" in constant:
-        ends = tuple(float(constant[name].to_numpy()[at]) for name in ("column_min", "column_max"))
-        if ends[1] > ends[0]:
-            return (ends[0], ends[1]), "over the prices of the panel"
-    middle, reach = float(c.axis.at[at]), WIDE * max(c.axis.price_sd, 0.05)
-    return (middle - reach, middle + reach), "about the average price"
-
-
 def _of_modes(c: Contents) -> Iterator[Drawing]:
-    span = price_range(c)
+    span = price_range(c.fit.group("constant_data"), c.axis)
     for mode in c.modes:
         fit = mode.fit
         end = "" if len(c.modes) == 1 else f"-mode-{mode.number}"

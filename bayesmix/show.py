@@ -32,16 +32,20 @@ def announce(panel: Panel, model: str, k: int, sigma: str, sparse: bool) -> None
     )
 
 
-def show(fit: Fit) -> None:
-    """Print priors, the table of parameters beside the estimates of EM, and how the sampler fared."""
+def show(fit: Fit, *, first: bool = True) -> None:
+    """Print priors (with the first of several fits), the parameters beside EM's, and how the sampler fared."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=max(console.width, 110))
     say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
-    priors = "; ".join(f"{name} ~ {prior}" for name, prior in fit.priors["statements"].items())
-    say(f"priors: {priors}")
-    for one in expectations(fit):
-        say(f"{one.name}: expected {_range(one.prior)} before the data, observed {_range(one.observed)}")
+    if first:
+        priors = "; ".join(f"{name} ~ {prior}" for name, prior in fit.priors["statements"].items())
+        say(f"priors: {priors}")
+        for one in expectations(fit):
+            say(
+                f"  {one.name}: {INTERVAL:.0%} of stores were expected in {_range(one.prior)}, and "
+                f"{1.0 - one.outside:.0%} of the panel's are there"
+            )
     modes = fit.group("modes")
     if modes is not None:
         console.print(_mode_table(modes))
@@ -60,7 +64,9 @@ def show(fit: Fit) -> None:
         + (f"{s['divergences']} divergences{switched}; " if in_use is None else "labels of stores drawn; ")
         + f"compiling {seconds['compiling']:.1f} s, sampling {seconds['sampling']:.1f} s"
     )
-    if fit.trusted:
+    if not fit.trusted:
+        say("verdict: not to be trusted; the reasons are below and in the file")
+    else:
         checked = "R-hat, effective draws, divergences, energy, one mode"
         say(f"verdict: to be trusted ({checked if in_use is None else 'R-hat, effective draws, segments to spare'})")
 
@@ -105,7 +111,7 @@ def _mode_table(modes: xr.Dataset) -> Table:
             str(number),
             ", ".join(map(str, chains)),
             f"{float(modes['log_likelihood'][m]):.1f} ({float(modes['log_likelihood_sd'][m]):.1f})",
-            f"{float(modes['log_weight'][m]):.1f} ({float(modes['log_weight_se'][m]):.2f})",
+            f"{float(modes['log_weight'][m]):z.1f} ({float(modes['log_weight_se'][m]):.2f})",
             f"{float(modes['weight'][m]):.2g}",
         )
     return table

@@ -6,7 +6,7 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from bayesmix.axis import Axis, axis_of
+from bayesmix.axis import Axis, axis_of, price_range
 from bayesmix.pictures_of_segments import demand_picture, membership_picture
 from bayesmix.rounding import fixed, percent
 from bayesmix.segments_of_stores import SURE_OF, membership, most_probable
@@ -17,7 +17,6 @@ from comparisons.shrinkage import Shrinkage
 from em.statistics import Floats, Ints
 
 Drawn = tuple[str, Figure, str]
-WIDE = 2.0  # standard deviations of log price that a demand curve spans to either side
 
 
 def gallery(comparison: Comparison, mixture: Score | None, continuum: Score | None) -> dict[str, Markup]:
@@ -53,7 +52,9 @@ def _of_mixture(mixture: Score, axis: Axis | None, moved: Shrinkage) -> Iterator
     theta = _means(mixture, "theta")
     each = ", ".join(f"{fixed(value[axis.price], 2)} in segment {s + 1}" for s, value in enumerate(theta))
     alt = f"Curves of sales against price with 89 % intervals, one for each segment; price elasticities: {each}."
-    yield "demand", demand_picture(fit.draws.mu, axis, _typical_prices(axis)), alt
+    span = price_range(fit.group("constant_data"), axis)
+    if span is not None:
+        yield "demand", demand_picture(fit.draws.mu, axis, span[0]), alt
     alt = (
         f"{_hollow(moved, axis)} Under {mixture.name} {surely} of {len(share)} stores move to the values of one "
         f"segment; {_spread(moved.after[mixture.name], axis)}."
@@ -74,12 +75,6 @@ def _of_continuum(continuum: Score, axis: Axis, moved: Shrinkage, segment: Ints 
             f"{percent(share.min())} to {percent(share.max())}, against the standard error of its own price elasticity."
         )
         yield "pooling", pictures.pooling_picture(moved, name, axis), alt
-
-
-def _typical_prices(axis: Axis) -> tuple[float, float]:
-    """Logarithms of the prices that a demand curve spans."""
-    middle, reach = float(axis.at[axis.price]), WIDE * axis.price_sd
-    return middle - reach, middle + reach
 
 
 def _differences(mixture: Score, continuum: Score) -> Drawn:

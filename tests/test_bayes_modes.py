@@ -8,6 +8,7 @@ import pytest
 import bayesmix
 from bayesmix.modes import chains_by_mode, starts_of_chains, weigh
 from bayesmix.sample import Settings
+from em.errors import InputError
 from em.mixture import MixtureParameters
 from em.panel import Panel
 
@@ -114,7 +115,7 @@ def test_a_file_keeps_the_modes(apart, tmp_path):
     back = bayesmix.load(tmp_path / "two.nc")
     np.testing.assert_array_equal(back.mode(2).posterior["theta"], apart.mode(2).posterior["theta"])
     assert back.mode(2).stores == apart.stores
-    with pytest.raises(KeyError):
+    with pytest.raises(InputError, match="expected a number from 1 to 2"):
         back.mode(3)
 
 
@@ -156,3 +157,10 @@ def test_more_chains_than_optima_do_not_change_what_is_found(apart):
     again = bayesmix.fit_mixture(two_modes(), 2, settings=dataclasses.replace(Settings(500, 500, 4, 1), seed=2))
     first, second = (fit.group("modes")["log_weight"].values for fit in (apart, again))
     np.testing.assert_allclose(first, second, atol=0.3)
+
+
+def test_a_chain_that_came_over_late_is_not_averaged_with_the_others():
+    quantities, loglik = draws()
+    quantities["theta"][3, :340] += 6.0
+    loglik[3, :340] -= 11.0
+    assert groups(quantities, loglik) == [[0, 1, 2], [3]]
