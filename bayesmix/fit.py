@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from bayesmix.start import Start
     from em.panel import Panel
 
+MOST = 10_000_000  # draws or chains that are asked for by mistake
+
 EXAMPLE = """examples:
   python -m bayesmix.fit --k 3
       three segments in the sample of data/; runs EM first, writes mixture-3.nc
@@ -30,7 +32,8 @@ EXAMPLE = """examples:
       other beliefs, in the units of the tables
 
 the file is netCDF; read it with bayesmix.load, or compare fits with python -m comparisons.report. Finished chains
-are kept beside it until it is written: after an interruption the same command goes on with the rest
+are kept beside it until it is written: after an interruption the same command goes on with the rest (not so with
+--sparse, whose chains take their steps together)
 
 exit codes: 0 good; 2 the input or the call is wrong; 3 written, but not to be trusted (the reason is in the file);
 130 interrupted
@@ -131,8 +134,8 @@ def command(argv: list[str]) -> int:
             written.append(page)
     except KeyboardInterrupt:
         return _interrupted(keeps, written)
-    for keep in keeps:  # all of them until all are written, so that the same command goes on where this one ended
-        forget(keep)
+    for keep, fit in zip(keeps, fits, strict=True):  # only now, so that the same command goes on where one ended
+        forget(keep, fit.sampler["chain_keys"])
     if len(fits) > 1:
         with printing():
             show_all(fits, outs)
@@ -209,6 +212,8 @@ def _checked(args: argparse.Namespace) -> list[int]:
     for name, least in (("draws", 4), ("tune", 1), ("chains", 1), ("seed", 0)):
         if getattr(args, name) < least:
             raise InputError(f"--{name} is {getattr(args, name)}; expected at least {least}")
+        if getattr(args, name) > MOST and name != "seed":
+            raise InputError(f"--{name} is {getattr(args, name)}; expected at most {MOST}")
     return ks
 
 

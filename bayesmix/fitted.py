@@ -158,8 +158,15 @@ class Fit:
         )
         share = float(modes["weight"][number - 1])
         reason = f"this is mode {number} of {found}, with weight {share:.2g} among them"
+        told = self._record("warnings_of_modes")
         name = f"{self.name}, mode {number}"
-        joined.attrs = {**self.tree.attrs, "name": name, "mode": reason, "trusted": 0, "warnings": json.dumps([reason])}
+        joined.attrs = {
+            **self.tree.attrs,
+            "name": name,
+            "mode": reason,
+            "trusted": 0,
+            "warnings": json.dumps([reason, *told[number - 1]]),
+        }
         return Fit(joined, name)
 
     @cached_property

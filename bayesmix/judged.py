@@ -1,6 +1,6 @@
 """What draws are worth: relabelled, told apart by mode, checked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -66,6 +66,7 @@ class Drawn(NamedTuple):
     sampler : the sampler's own statistics, (chain, draw).
     seconds : spent on compiling and on sampling.
     resumed : chains that an earlier run had finished.
+    keys : what each chain is kept under.
     unconstrained, density : (chain, draw, dimension) the draws on the sampler's scale, and the density there; None
         where the draws are not a gradient sampler's.
     """
@@ -74,6 +75,7 @@ class Drawn(NamedTuple):
     sampler: xr.Dataset
     seconds: Mapping[str, float]
     resumed: int = 0
+    keys: Sequence[str] = ()
     unconstrained: Floats | None = None
     density: Density | None = None
 
@@ -109,6 +111,7 @@ class Run:
     modes : the mode with most of the posterior first.
     weights : of the modes; None where there is one.
     switched : share of draws whose segments were renumbered.
+    of_modes : why not to trust each mode.
     reasons : why not to trust the posterior; empty when it is to be trusted.
     """
 
@@ -116,6 +119,7 @@ class Run:
     modes: tuple[Mode, ...] = field(repr=False)
     weights: Weights | None
     switched: float
+    of_modes: tuple[tuple[str, ...], ...]
     reasons: tuple[str, ...]
 
 
@@ -136,11 +140,13 @@ def judge(problem: Problem, drawn: Drawn, reference: Floats) -> Run:
             weights = Weights(*(values[order] for values in weights))
             modes = [_mode(groups[g], problem, drawn, reference) for g in order]
             told = [_apart(modes, weights)]
-    reasons = [*told, *(_too_few_segments(problem, whole) if problem.sparse else ()), *_checked(problem, modes[0])]
+    of_modes = tuple(tuple(_checked(problem, mode)) for mode in modes)
+    reasons = [*told, *(_too_few_segments(problem, whole) if problem.sparse else ()), *of_modes[0]]
     if problem.sigma == "fixed":
         reasons += against_fixed_sigma(problem.statistics)
     reasons += problem.start.doubts if problem.start else ()
-    return Run(problem, tuple(modes), weights, share_switched(whole.stores.permutation), tuple(dict.fromkeys(reasons)))
+    switched = share_switched(whole.stores.permutation)
+    return Run(problem, tuple(modes), weights, switched, of_modes, tuple(dict.fromkeys(reasons)))
 
 
 def _mode(chains: Ints, problem: Problem, drawn: Drawn, reference: Floats) -> Mode:
@@ -172,7 +178,12 @@ def _checked(problem: Problem, mode: Mode) -> list[str]:
         in_use = np.isfinite(problem.start.parameters.weight).sum() if problem.start else problem.k
         quantities = {name: values[:, :, :in_use] for name, values in quantities.items()}
         quantities["the number of segments in use"] = mode.drawn.sampler["segments_in_use"].to_numpy().astype(float)
-    return reasons_for_distrust(quantities, mode.loglik, mode.drawn.sampler, labels)
+    reasons = reasons_for_distrust(quantities, mode.loglik, mode.drawn.sampler, labels)
+    if len(mode.chains) == 1 < problem.settings.chains:
+        reasons[0] = (
+            f"only one of {problem.settings.chains} chains ended here: nothing says whether another would agree"
+        )
+    return reasons
 
 
 def _too_few_segments(problem: Problem, mode: Mode) -> list[str]:

@@ -6,6 +6,7 @@ and the versions of the sampler. A file of another key is not touched and not re
 
 import hashlib
 import zipfile
+from collections.abc import Collection, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -37,17 +38,25 @@ def key_of(density: Density, draws: int, tune: int, seed: int, number: int) -> s
     return digest.hexdigest()[:16]
 
 
-def read_chain(folder: Path, number: int, key: str) -> Chain | None:
-    """The chain, or None where it is not kept or its file is damaged."""
+def read_chain(folder: Path, number: int, key: str, shape: tuple[int, int], names: Collection[str]) -> Chain | None:
+    """The chain, or None where it is not kept or its file is damaged.
+
+    Parameters
+    ----------
+    shape : draws and dimension.
+    names : of the sampler's statistics.
+    """
     path = _path(folder, number, key)
     if not path.is_file():
         return None
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             values = {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, zipfile.BadZipFile):
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         return None
-    return Chain(values.pop("q"), values) if "q" in values else None
+    q = values.pop("q", None)
+    whole = q is not None and q.shape == shape and set(values) == set(names) and np.isfinite(q).all()
+    return Chain(q, values) if q is not None and whole else None
 
 
 def write_chain(folder: Path, number: int, key: str, chain: Chain) -> None:
@@ -60,10 +69,10 @@ def write_chain(folder: Path, number: int, key: str, chain: Chain) -> None:
         np.savez(temporary, allow_pickle=False, q=chain.q, **chain.statistics)
 
 
-def forget(folder: Path) -> None:
-    """Remove the chains that were kept in a folder, and the folder where nothing else is in it."""
-    for path in folder.glob("chain-*.npz"):
-        path.unlink()
+def forget(folder: Path, keys: Sequence[str]) -> None:
+    """Remove the chains of these keys from a folder, and the folder where nothing else is in it."""
+    for number, key in enumerate(keys):
+        _path(folder, number, key).unlink(missing_ok=True)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
 

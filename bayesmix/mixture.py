@@ -17,7 +17,7 @@ QUANTITIES = {"weight": ("segment",), "theta": ("segment", "coefficient"), "sigm
 def mixture_model(stats: GaussianStatistics, k: int, priors: Priors, sigma: SigmaRule = "fixed") -> pm.Model:
     """The model of k segments.
 
-    Weights are gammas divided by their sum, which is Dirichlet and leaves no transform of the simplex to compile. Data,
+    Weights are free as log-ratios, which leaves little of a simplex to compile (see `bayesmix.weights`). Data,
     priors and the numbers of segments and coefficients are all inputs of the graph: none compiles anything again.
 
     Returns

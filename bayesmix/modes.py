@@ -14,6 +14,7 @@ from em.statistics import Floats, Ints
 
 LEVELS = 1.0  # between chains' mean log-likelihoods, in units of their sd inside a chain
 SURE = 4.0  # standard errors of the difference of two means, below which it may be chance
+SETTLED = 1.1  # R-hat of the halves of a chain
 FAR = 2.5  # between chains' mean log-likelihoods, in units of the sd inside the middle chain, which no chance explains
 APART = 3.0  # between chains' means of a parameter, in units of its sd inside a chain
 
@@ -44,7 +45,8 @@ def chains_by_mode(quantities: Mapping[str, Floats], loglik: Floats) -> list[Int
     """Chains that explored the same place, together.
 
     Two chains are apart when their mean log-likelihoods differ by more than `LEVELS`, or the means of any parameter by
-    more than `APART`, of its standard deviation inside a chain; chains connected by others belong together.
+    more than `APART`, of its standard deviation inside a chain; the latter only where both chains have settled. Chains
+    connected by others belong together.
 
     Parameters
     ----------
@@ -59,10 +61,22 @@ def chains_by_mode(quantities: Mapping[str, Floats], loglik: Floats) -> list[Int
     near = _near(loglik[..., None], LEVELS)
     means = loglik.mean(1)  # a chain that changed its place on the way is apart as well, however slow it was
     near &= np.abs(means[:, None] - means[None]) <= FAR * np.median(loglik.std(1)) + 1e-12 * np.abs(means).max()
-    for values in columns:
-        near &= _near(values, APART)
+    settled = np.array(
+        [max(_split_rhat(values, chain) for values in columns) < SETTLED for chain in range(len(loglik))]
+    )
+    for values in columns:  # where a chain has not settled, only the levels tell it from others
+        near &= _near(values, APART) | ~settled[:, None] | ~settled[None]
     _, group = connected_components(near, directed=False)
     return [np.flatnonzero(group == g) for g in np.unique(group)]
+
+
+def _split_rhat(values: Floats, chain: int) -> float:
+    """The largest R-hat of the two halves of one chain over the quantities of (chain, draw, quantity)."""
+    varying = np.flatnonzero(np.ptp(values[chain], axis=0) > 0.0)
+    half = values.shape[1] // 2
+    halves = values[chain, : 2 * half].reshape(2, half, -1)
+    found = [array_stats.rhat(halves[:, :, j], chain_axis=0, draw_axis=1) for j in varying]
+    return max((float(np.asarray(one)) for one in found), default=1.0)
 
 
 def _near(values: Floats, limit: float) -> np.ndarray:

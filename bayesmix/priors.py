@@ -17,7 +17,7 @@ class Priors:
     ----------
     coefficients : names of the coefficients.
     mean, sd : of the normal prior of each coefficient of a segment (of mu, the average store, in the hierarchical
-        model): log sales at price one for the intercept, the elasticity for log_price.
+        model): log sales at average prices for the intercept, the elasticity for log_price.
     concentration : of the symmetric Dirichlet prior of the segments' weights; 1 is uniform on the simplex.
     sigma_median, sigma_log_sd : of the log-normal prior of an estimated sigma, in log sales. It vanishes at zero, so
         that a segment of one store with few weeks cannot pull its sigma there.

@@ -28,6 +28,8 @@ from em.panel import Panel, store_statistics
 from em.scatter import sigma_floor
 from em.statistics import Floats
 
+FEWEST = 4  # draws that a variance of halves can be taken of
+
 
 def fit_mixture(
     panel: Panel,
@@ -156,13 +158,16 @@ def _problem(
 ) -> Problem:
     if model == "mixture" and panel.traits is not None:
         raise InputError(f"{panel.file}: covariates of membership are not part of the Bayesian mixture yet")
-    for name in ("draws", "tune", "chains"):
-        if getattr(settings, name) < 1:
-            raise InputError(f"{name} is {getattr(settings, name)}; expected at least 1")
+    for name, least in (("draws", FEWEST), ("tune", 1), ("chains", 1)):
+        if getattr(settings, name) < least:
+            raise InputError(f"{name} is {getattr(settings, name)}; expected at least {least}")
+    if model == "hierarchical" and sigma == "segment":
+        raise InputError("sigma segment is for the mixture; the hierarchical model has fixed or common")
     stats = store_statistics(panel)
     centred = centre(stats, panel.coefficients)
     if not isinstance(priors, Priors):
         usual = default_priors(centred.statistics, panel.coefficients)
+        priors = [priors] if isinstance(priors, str) else priors
         priors = override(replace(usual, concentration=CONCENTRATION) if sparse else usual, priors, model, sigma)
     return Problem(panel, stats, centred, model, k, sigma, sparse, priors, settings, None)
 
@@ -170,7 +175,9 @@ def _problem(
 def _drawn(problem: Problem, model: pm.Model, names: Iterable[str], starts: Sequence[dict], keep: Path | None) -> Drawn:
     draws = sample(model, names, starts, problem.settings, keep)
     quantities = uncentred(draws.quantities, problem.centred)
-    return Drawn(quantities, draws.statistics, draws.seconds, draws.resumed, draws.unconstrained, draws.density)
+    return Drawn(
+        quantities, draws.statistics, draws.seconds, draws.resumed, draws.keys, draws.unconstrained, draws.density
+    )
 
 
 def _fit(problem: Problem, drawn: Drawn, reference: Floats) -> Fit:

@@ -4,6 +4,7 @@ Every chain is a run of its own with a seed of its own, so that one that is fini
 and is the same whichever others run beside it.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -25,9 +26,10 @@ from pytensor.link.numba.cache import compile_numba_function_src
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bayesmix.density import Density, compile_density, constrain
+from bayesmix.density import Density, compile_density, constrain, log_density
 from bayesmix.kept import Chain, key_of, read_chain, write_chain
 from em.command import CORES
+from em.errors import InputError
 from em.statistics import Floats
 
 ADAPTATION = "diag"  # of the mass matrix: on centred columns "low_rank" gains little and can leave a chain standing
@@ -56,6 +58,7 @@ class Draws:
     statistics : the sampler's own, (chain, draw).
     seconds : of sampling and of compiling.
     resumed : how many chains were finished before and only read.
+    keys : what each chain is kept under, see `bayesmix.kept`.
     """
 
     quantities: dict[str, Floats]
@@ -64,6 +67,7 @@ class Draws:
     statistics: xr.Dataset
     seconds: dict[str, float]
     resumed: int
+    keys: list[str]
 
 
 def sample(
@@ -91,7 +95,12 @@ def sample(
         began = time.perf_counter()
         density = compile_density(model, starts)
         compiled = time.perf_counter()
-        chains, resumed = _chains(density, settings, keep, report)
+        if not np.isfinite(log_density(density, density.starts)).all():
+            raise InputError(
+                "the posterior has no density where the chains start: a prior is too narrow or too far off"
+            )
+        keys = [key_of(density, settings.draws, settings.tune, settings.seed, c) for c in range(settings.chains)]
+        chains, resumed = _chains(density, settings, keys, keep, report)
         sampled = time.perf_counter()
     q = np.stack([chain.q for chain in chains])
     flat = constrain(model, density, q.reshape(-1, q.shape[-1]), list(names))
@@ -103,6 +112,7 @@ def sample(
         xr.Dataset(statistics),
         {"compiling": round(compiled - began, 2), "sampling": round(sampled - compiled, 2)},
         resumed,
+        keys,
     )
 
 
@@ -119,14 +129,19 @@ STATISTICS = {  # ArviZ's names and nutpie's
 
 
 def _chains(
-    density: Density, settings: Settings, keep: Path | None, report: Callable[[int, int], None]
+    density: Density,
+    settings: Settings,
+    keys: Sequence[str],
+    keep: Path | None,
+    report: Callable[[int, int], None],
 ) -> tuple[list[Chain], int]:
     """All chains, in their order, and how many of them were read from `keep`."""
     chains: dict[int, Chain] = {}
     for number in range(settings.chains):
         if keep is None:
             break
-        found = read_chain(keep, number, key_of(density, settings.draws, settings.tune, settings.seed, number))
+        shape = (settings.draws, density.starts.shape[1])
+        found = read_chain(keep, number, keys[number], shape, STATISTICS)
         if found is not None:
             chains[number] = found
             report(number, settings.draws + settings.tune)
@@ -135,7 +150,10 @@ def _chains(
     def finished(number: int, chain: Chain) -> None:
         chains[number] = chain
         if keep:
-            write_chain(keep, number, key_of(density, settings.draws, settings.tune, settings.seed, number), chain)
+            try:
+                write_chain(keep, number, keys[number], chain)
+            except InputError as refused:  # keeping is a convenience: what is drawn is not lost for it
+                print(f"note: chain {number + 1} is not kept ({refused})", file=sys.stderr)
 
     with ThreadPoolExecutor(max_workers=CORES, thread_name_prefix="chain") as pool:
         running: dict[Future[Chain], int] = {

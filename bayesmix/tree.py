@@ -189,6 +189,7 @@ def _attributes(run: Run) -> dict[str, str | int]:
         "seed": p.settings.seed,
         "seconds": dict(drawn.seconds),
         "chains_resumed": drawn.resumed,
+        "chain_keys": list(drawn.keys),
         "divergences": int(drawn.sampler["diverging"].sum()) if "diverging" in drawn.sampler else 0,
         "labels_switched": run.switched,
     }
@@ -206,6 +207,7 @@ def _attributes(run: Run) -> dict[str, str | int]:
         "sampler": json.dumps(sampler),
         "trusted": int(not run.reasons),
         "warnings": json.dumps(run.reasons),
+        "warnings_of_modes": json.dumps(run.of_modes),
         "log_density_of": "log sales",
         "unit": "store",
     }

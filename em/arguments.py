@@ -54,6 +54,9 @@ def panel_from(args: argparse.Namespace, membership: str | None = None) -> "Pane
     )
 
 
+MOST = 1000  # numbers of segments in one range
+
+
 def numbers_of_segments(texts: list[str]) -> list[int]:
     """Numbers of segments, in rising order, from words such as "3" and "1..6".
 
@@ -67,8 +70,11 @@ def numbers_of_segments(texts: list[str]) -> list[int]:
         first, dots, last = text.partition("..")
         if not first.removeprefix("-").isdecimal() or (dots and not last.isdecimal()):
             raise InputError(
-                f"--k {text!r}: expected a number of segments, such as 3, or a range, such as 1..6 (DATA goes before --k)"
+                f"--k {text!r}: expected a number of segments, such as 3, or a range, such as 1..6 "
+                "(DATA goes before --k)"
             )
+        if dots and int(last) - int(first) >= MOST:
+            raise InputError(f"--k {text!r}: expected a range of at most {MOST} numbers of segments, such as 1..6")
         numbers += range(int(first), int(last if dots else first) + 1)
     if not numbers:
         raise InputError(f"--k {' '.join(texts)}: names no number of segments; expected a range such as 1..6")

@@ -126,10 +126,10 @@ def test_what_is_forgotten_is_gone_and_nothing_else(case, tmp_path):
     keep = tmp_path / "chains"
     fit(case, keep)
     (keep / "mine.txt").write_text("mine")
-    forget(keep)
+    forget(keep, fit(case, None).sampler["chain_keys"])
     assert [path.name for path in keep.iterdir()] == ["mine.txt"]
-    assert read_chain(keep, 0, "0" * 16) is None
-    forget(tmp_path / "none")
+    assert read_chain(keep, 0, "0" * 16, (1, 1), ()) is None
+    forget(tmp_path / "none", ["0" * 16])
 
 
 def test_a_killed_command_goes_on_with_the_rest(file, tmp_path):

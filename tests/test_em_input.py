@@ -322,7 +322,7 @@ def test_an_interruption_ends_in_130_and_touches_nothing(tmp_path, ended, monkey
         raise KeyboardInterrupt
 
     monkeypatch.setattr("em.fit.fit_mixture", interrupted)
-    end = ended(command, tmp_path / "panel.csv", "--out", tmp_path / "r.json")
+    end = ended(command, tmp_path / "panel.csv", "--k", "2", "--out", tmp_path / "r.json")
     assert (end.code, end.err.count("\n")) == (130, 1)
     assert not (tmp_path / "r.json").exists()
 

@@ -1,11 +1,12 @@
 """Speed of the posterior beside Stan, a textbook PyMC model and the import of PyMC: `make bench`.
 
 Ratios, taken in one run, the competitors in turn. Seconds of sampling are from the first tuning draw to the last draw
-of four chains of 1000 + 1000 on two cores; compiling is left out for all. Peers start where EM ends, as ours do.
+of four chains of 1000 + 1000 on two cores; compiling is left out for all. Peers start where EM ends, as ours do. On
+a machine with other work, seconds of processor are the fairer ratio.
 """
 
-import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -75,17 +76,15 @@ def ours(panel, seed, timed):
 
 
 def textbook(panel, folder, centred, env=None):
-    """Smallest bulk ESS, seconds of sampling on the clock and of processor, seconds of the whole process."""
+    """Smallest bulk ESS, seconds of sampling on the clock and of processor."""
     y, x = wide(panel)
     start, mean = maximise(panel, K).parameters, x.mean() if centred else 0.0
     alpha = start.theta[:, 0] + start.theta[:, 1] * mean
     np.savez(folder / "panel.npz", y=y, x=x - mean, weight=start.weight, alpha=alpha, beta=start.theta[:, 1])
-    began = time.perf_counter()
     run([sys.executable, HERE / "textbook_mixture.py", folder / "panel.npz", folder / "draws.npz"], env)
-    whole = time.perf_counter() - began
     draws = np.load(folder / "draws.npz")
     ess = smallest_ess(draws["weight"], draws["alpha"] - mean * draws["beta"], draws["beta"])
-    return ess, *(float(seconds) for seconds in draws["seconds"]), whole
+    return ess, *(float(seconds) for seconds in draws["seconds"])
 
 
 def stan(panel, folder, centred):
@@ -105,9 +104,18 @@ def stan(panel, folder, centred):
 
 
 def run(words, env=None):
+    """What a process printed."""
     done = subprocess.run([str(word) for word in words], capture_output=True, text=True, env=env, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
+
+
+def spent(call, *given):
+    """Seconds of a call that starts processes, on the clock and of their processor."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    call(*given)
+    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return np.array([seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime])
 
 
 def has_rstan():
@@ -155,40 +163,36 @@ def fresh(folder):
 
 
 def test_the_first_command_beside_a_textbook_model(panel, tmp_path, capsys):
-    whole = {"here": [], "textbook": []}
+    here, again, other = [], [], []
     for i in range(2):
         env = fresh(tmp_path / f"home-{i}-here")
-        whole["here"].append(whole_command(panel, tmp_path, env))
-        again = whole_command(panel, tmp_path, env)
-        whole["textbook"].append(textbook(panel, tmp_path, False, fresh(tmp_path / f"home-{i}-textbook"))[-1])
-    first, other = np.median(whole["here"]), np.median(whole["textbook"])
+        here.append(spent(whole_command, panel, tmp_path, env))
+        again.append(spent(whole_command, panel, tmp_path, env))
+        other.append(spent(textbook, panel, tmp_path, False, fresh(tmp_path / f"home-{i}-textbook")))
     with capsys.disabled():
-        print(
-            "\nfirst command, nothing compiled: " + json.dumps({k: np.round(v, 1).tolist() for k, v in whole.items()})
-        )
-        print(f"  {first:.1f} / {other:.1f} s = {first / other:.2f}; the next command {again:.1f} s")
-    assert first < other
+        print("\nfirst command, nothing compiled: seconds on the clock, of processor (two runs in turn)")
+        for name, times in (("here", here), ("here, again", again), ("textbook PyMC", other)):
+            print(f"  {name}: " + "; ".join(f"{clock:.1f}, {processor:.1f}" for clock, processor in times))
+        ratio = np.mean(here, axis=0) / np.mean(other, axis=0)
+        print(f"  ratio {ratio[0]:.2f}, of processor {ratio[1]:.2f}")
+    assert ratio[1] < 1.0
 
 
 def whole_command(panel, folder, env=None):
-    words = [sys.executable, "-m", "bayesmix.fit", panel.file, "--k", str(K), "--out", folder / "fit.nc"]
-    began = time.perf_counter()
-    run(words, env)
-    return time.perf_counter() - began
+    run([sys.executable, "-m", "bayesmix.fit", panel.file, "--k", str(K), "--out", folder / "fit.nc"], env)
 
 
 def test_the_next_command_beside_importing_pymc(panel, tmp_path, capsys):
     pairs = []
     for _ in range(6):
-        took = whole_command(panel, tmp_path)
-        began = time.perf_counter()
-        run([sys.executable, "-c", "import pymc"])
-        pairs.append((took, time.perf_counter() - began))
-    took, imports = np.median(pairs[1:], axis=0)
-    over = np.median([a - b for a, b in pairs[1:]])
+        command = spent(whole_command, panel, tmp_path)
+        pairs.append((command, spent(run, [sys.executable, "-c", "import pymc"])))
+    whole, imports = np.median(pairs[1:], axis=0)
+    over = np.median([one - other for one, other in pairs[1:]], axis=0)
     with capsys.disabled():
-        print(f"\nwhole command, again: {took:.2f} s; importing PyMC {imports:.2f} s; {over:.2f} s more (5 pairs)")
-    assert over < 10.0
+        print(f"\nwhole command, again: {whole[0]:.2f} s, {whole[1]:.2f} s of processor; importing PyMC", end=" ")
+        print(f"{imports[0]:.2f} s, {imports[1]:.2f} s; {over[0]:.2f} s and {over[1]:.2f} s more (medians of 5 pairs)")
+    assert over[1] < 10.0
 
 
 def test_sampling_is_flat_in_weeks(timed, capsys):
@@ -215,13 +219,11 @@ def test_sampling_is_flat_in_weeks(timed, capsys):
         print(f"\nsampling 4 x (1000 + 1000), 11 pairs: 52 weeks {np.median(few[:, 0]):.3f} s,", end=" ")
         print(f"5,200 weeks {np.median(many[:, 0]):.3f} s; median ratio {clock:.3f}, of processor {processor:.3f};")
         print(f"  gradients while drawing {np.median(steps[52]):.0f} and {np.median(steps[5200]):.0f}")
-    assert processor < 1.25
+    assert processor < 1.1
 
 
 @pytest.mark.parametrize("own_prices", [False, True], ids=["one price", "own prices"])
 def test_a_hundred_thousand_stores(own_prices, capsys):
-    import resource
-
     n, weeks = 100_000, 52 if not own_prices else 8
     rng = np.random.default_rng(3)
     theta = np.array([[10.6, -0.9], [11.3, -2.1], [9.7, -1.5], [10.0, -2.8]])
