@@ -9,17 +9,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from em.ascent import BELOW_ROUNDING, GAIN, Point, newton_step
 from em.membership import separated
 from em.mixture import MixtureParameters, Model, e_step, m_step
-from em.score import Derivatives, derivatives, least_share_observed, pack, unpack
+from em.score import derivatives, least_share_observed, pack, unpack
 from em.starts import where
 from em.statistics import Floats, GaussianStatistics
 
 SETTLED = 1e-6  # gain in log-likelihood over a whole cycle below which no start goes on
-GAIN = 1e-13  # predicted gain in log-likelihood at which Newton stops
-BELOW_ROUNDING = 1e-9  # predicted gain that rounding of the log-likelihood would hide: the step is taken unchecked
-OBSERVED = 1e-6  # share of the complete-data information below which segments are not told apart
 CURVATURE = 1e-10  # smallest eigenvalue of the scaled information that counts as positive
+OBSERVED = 1e-6  # share of the complete-data information below which segments are not told apart
 
 
 class Optimum(NamedTuple):
@@ -110,7 +109,8 @@ def newton(
     while True:
         if np.all(params.weight > 0.0):
             at = derivatives(params, stats, model)
-            step, gain, definite = _newton_step(at)
+            point = Point(at.log_likelihood, at.score, at.information)
+            step, gain, definite = newton_step(point, np.ones(at.score.size, dtype=bool), CURVATURE)
             if gain < tol:
                 told = least_share_observed(at) > OBSERVED
                 apart = model.traits is not None and separated(model.traits, params.gamma)
@@ -135,18 +135,6 @@ def newton(
         flat = float(loglik) - start <= 1e-12 * abs(start)
         if flat or iterations >= max_iter:
             return Optimum(params, float(loglik), bool(flat), iterations, False)
-
-
-def _newton_step(at: Derivatives) -> tuple[Floats, float, bool]:
-    """The Newton step, its predicted gain, and whether the information is positive definite.
-
-    Where it is not, curvatures count by their size, and flat directions as a little curved, so that the step goes up.
-    """
-    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diagonal(at.information)), 1e-12))
-    values, vectors = np.linalg.eigh(at.information * scale[:, None] * scale)
-    size = np.maximum(np.abs(values), CURVATURE)
-    rotated = vectors.T @ (scale * at.score)
-    return scale * (vectors @ (rotated / size)), 0.5 * float(np.sum(rotated**2 / size)), bool(values[0] > CURVATURE)
 
 
 def _uphill(

@@ -94,15 +94,18 @@ def _tried(evaluate: Callable[[Floats], Point], place: Floats) -> Point:
         return Point(-np.inf, np.zeros(place.size), np.eye(place.size))
 
 
-def newton_step(point: Point, free: NDArray[np.bool_]) -> tuple[Floats, float, bool]:
-    """The Newton step in the free parameters, its predicted gain, and whether the information is positive definite."""
+def newton_step(point: Point, free: NDArray[np.bool_], flat: float = CURVATURE) -> tuple[Floats, float, bool]:
+    """The Newton step in the free parameters, its predicted gain, and whether the information is positive definite.
+
+    Directions whose curvature, scaled, is below `flat` count as curved by that much.
+    """
     step = np.zeros_like(point.score)
     if not free.any():
         return step, 0.0, True
     score, information = point.score[free], point.information[np.ix_(free, free)]
     scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diagonal(information)), 1e-12))
     values, vectors = np.linalg.eigh(information * scale[:, None] * scale)
-    size = np.maximum(np.abs(values), CURVATURE)
+    size = np.maximum(np.abs(values), flat)
     rotated = vectors.T @ (scale * score)
     step[free] = scale * (vectors @ (rotated / size))
-    return step, 0.5 * float(np.sum(rotated**2 / size)), bool(values[0] > CURVATURE)
+    return step, 0.5 * float(np.sum(rotated**2 / size)), bool(values[0] > flat)

@@ -28,14 +28,44 @@ class ConditionalModes(NamedTuple):
     pooling: Floats
 
 
+class StoreCoefficients(NamedTuple):
+    """Each store's coefficients, whatever the number of segments.
+
+    Attributes
+    ----------
+    mean : (store, coefficient)
+    covariance : (store, coefficient, coefficient)
+    pooling : (store, coefficient) share of the variance between stores that a store's weeks leave open, 0 to 1.
+    """
+
+    mean: Floats
+    covariance: Floats
+    pooling: Floats
+
+
 def conditional_modes(stats: GaussianStatistics, mu: Floats, omega: Floats, sigma: float) -> ConditionalModes:
     """Modes and pooling of every store under one normal; mu (coefficient,), omega (coefficient, coefficient)."""
     mean, covariance, kept = store_coefficients(stats, mu[None], np.array([sigma]), omega[None])
     covariance, kept = covariance[:, 0], kept[:, 0]
-    variance = np.diagonal(omega)
+    return ConditionalModes(mean[:, 0], covariance, kept, _left_open(covariance, np.diagonal(omega)))
+
+
+def over_segments(
+    stats: GaussianStatistics, share: Floats, weight: Floats, mu: Floats, sigma: Floats, omega: Floats
+) -> StoreCoefficients:
+    """Coefficients of stores that may be of several segments, `share` (store, segment) the probability of each."""
+    mean, covariance, _ = store_coefficients(stats, mu, sigma, omega)
+    center = np.einsum("sk,ska->sa", share, mean)
+    off = mean - center[:, None, :]
+    whole = np.einsum("sk,skab->sab", share, covariance + off[..., None] * off[..., None, :])
+    apart = np.square(mu - weight @ mu) + np.diagonal(omega, axis1=-2, axis2=-1)
+    return StoreCoefficients(center, whole, _left_open(whole, weight @ apart))
+
+
+def _left_open(covariance: Floats, variance: Floats) -> Floats:
+    """Variances of stores' coefficients as shares of those between stores; 1 for coefficients that do not vary."""
     left = np.diagonal(covariance, axis1=-2, axis2=-1)
-    pooling = np.divide(left, variance, out=np.ones_like(left), where=variance > 0.0)
-    return ConditionalModes(mean[:, 0], covariance, kept, np.clip(pooling, 0.0, 1.0))
+    return np.clip(np.divide(left, variance, out=np.ones_like(left), where=variance > 0.0), 0.0, 1.0)
 
 
 def store_coefficients(

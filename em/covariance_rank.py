@@ -3,9 +3,10 @@
 Where the best Omega is singular a column of its root goes to zero; it is then set to zero, which leaves fewer numbers
 and a well-conditioned summit. That a singular Omega is best can be proved on the spot: no direction in its null space
 may have an upward slope (the Karush-Kuhn-Tucker condition on positive semidefinite matrices). Where one has, the
-direction is opened and the climb goes on.
+direction is opened and the climb goes on. What is singular is told in words.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,11 +14,12 @@ import numpy as np
 from em.ascent import Summit, climb
 from em.designs import DesignSums
 from em.marginal import precision, residual_products, restrict, slopes
-from em.singular import NO_VARIANCE
-from em.statistics import Floats
+from em.statistics import Floats, Ints
 from em.variance_slice import Slice, best_mean, embedded, evaluate, log_sigma_at, lower_triangle, root_at
 
 CLIMBS, STEPS = 12, 20  # climbs, each in the axes of the covariance it starts from, and Newton steps of each
+NO_VARIANCE = 1e-10  # share of sigma^2, in panel units, below which a direction of Omega counts as zero
+PERFECT = 1e-8  # distance of a correlation from 1 or -1 below which it counts as perfect
 WORTHLESS = 1e-7  # predicted gain in log-likelihood below which a direction of Omega is not opened
 
 
@@ -109,3 +111,33 @@ def upward_direction(null: Floats, slope: Floats, information: Floats, weight: F
     if values[-1] <= 0.0 or bend <= 0.0 or 0.5 * values[-1] ** 2 / bend < WORTHLESS:
         return None
     return direction * np.sqrt(values[-1] / bend)
+
+
+def singularities(omega: Floats, rank: int, random: Ints, names: Sequence[str]) -> tuple[str, ...]:
+    """Sentences that name zero variances, perfect correlations, or else combinations that do not vary.
+
+    Parameters
+    ----------
+    omega : (coefficient, coefficient), exactly of the given rank on the random coefficients.
+    rank : how many independent directions the stores' coefficients vary in.
+    random : positions of the random coefficients.
+    """
+    if rank == random.size:
+        return ()
+    sd = np.sqrt(np.diagonal(omega))
+    # A variance is zero next to the largest only by rounding: rank tells how many directions there are at all.
+    varies = [a for a in random if rank and sd[a] > 0.0]
+    told = [f"the variance of {names[a]} between stores is zero" for a in random if a not in varies]
+    pairs = 0
+    for j, a in enumerate(varies):
+        for c in varies[:j]:
+            correlation = float(omega[a, c] / (sd[a] * sd[c]))
+            if 1.0 - abs(correlation) < PERFECT:
+                told.append(f"{names[c]} and {names[a]} of stores are perfectly correlated ({round(correlation):+d})")
+                pairs += 1
+    if len(varies) > rank and not pairs:
+        told.append(
+            f"stores differ in {rank} directions only: a combination of {', '.join(str(names[a]) for a in varies)} "
+            "does not vary between them"
+        )
+    return tuple(told)

@@ -1,16 +1,18 @@
-"""Stores that share X'X share whatever is factorised from it; in a wide panel all of them do.
+"""Stores by their design: those that share X'X share whatever is factorised from it; in a wide panel all of them do.
 
 With a root R of a design's cross-products (R'R = X'X) a store is e_i = R b_i, the projection of its sales on the
 columns of its design: as many numbers as coefficients, each with the residual's variance, also where X'X is singular
-and b_i therefore wild.
+and b_i therefore wild. `whitening` gives coordinates in which units decide nothing.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from em.errors import InputError
 from em.likelihood import roots
-from em.statistics import Floats, GaussianStatistics, Ints
+from em.statistics import Floats, GaussianStatistics, Ints, spectrum
 
 
 def distinct_designs(stats: GaussianStatistics) -> tuple[Floats, Ints]:
@@ -88,3 +90,32 @@ def sum_by_design(stores: Projections, weight: Floats) -> DesignSums:
     off = stores.e[:, None, :] - mean[stores.design]
     products = (weight[..., None] * off)[..., None] * off[..., None, :]
     return DesignSums(stores.root, total, mean, np.add.reduceat(products, stores.first, axis=0), n, rss)
+
+
+def whitening(stats: GaussianStatistics, random: Ints, names: Sequence[str]) -> Floats:
+    """Coordinates theta = back theta* in which the panel's columns are orthogonal and of unit size.
+
+    The random coefficients turn among themselves only and the others take up what is left, so that a covariance of the
+    random coefficients stays one: Omega = back Omega* back'.
+
+    Parameters
+    ----------
+    random : positions of the random coefficients.
+    names : of the coefficients.
+
+    Returns
+    -------
+    `back` (coefficient, coefficient) with back' (sum X'X / rows) back = I.
+
+    Raises
+    ------
+    InputError
+        When the stores together do not identify every coefficient.
+    """
+    gram = stats.xtx.sum(0) / stats.n.sum()
+    if not np.all(spectrum(gram).seen):
+        raise InputError(f"the stores together do not identify the coefficients {', '.join(names)}; leave one out")
+    order = np.concatenate([random, np.setdiff1d(np.arange(len(gram)), random)])
+    back = np.zeros_like(gram)
+    back[np.ix_(order, order)] = np.linalg.inv(np.linalg.cholesky(gram[np.ix_(order, order)])).T
+    return back

@@ -1,74 +1,81 @@
-"""The command that estimates segments by maximum likelihood: `python -m em.estimate`."""
+"""The command that says how stores differ, by maximum likelihood: `python -m em.estimate`."""
 
+import argparse
 import itertools
 import sys
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from em.arguments import add_panel_arguments, numbers_of_segments, panel_from
-from em.command import SAMPLE, Parser, check_writable, distrust, printing, run, watched
+from em.arguments import panel_from
+from em.command import SAMPLE, check_writable, distrust, printing, run, watched
 from em.errors import InputError
+from em.estimate_options import parsed, settings_of
 
-EXAMPLE = """examples:
-  python -m em.estimate
-      the sample in data/, K = 2, 3, 4; writes results.json
-  python -m em.estimate sales.csv --k 1 2 3 4 5 --sigma common
-  python -m em.estimate panel.csv --store shop --sales units --price eur --covariates display
+# What is heavy is loaded where it is used, so that --help, wrong calls and Ctrl-C are answered at once.
+if TYPE_CHECKING:
+    from em.bootstrap import LikelihoodRatioTest
+    from em.bound import Bound
+    from em.panel import Panel
+    from em.statistics import Floats, GaussianStatistics
 
-exit codes: 0 good; 2 the input or the call is wrong; 3 written, but not to be trusted (the reason is in the file);
-130 interrupted
-"""
+
+class Estimated(NamedTuple):
+    """What a model's fits come to.
+
+    Attributes
+    ----------
+    fits, entries : one for each K, and what results.json says of it.
+    limit : the bound over all distributions of store coefficients, where there is one.
+    tests : of K against K + 1.
+    show : prints the tables, given the best K.
+    """
+
+    fits: Sequence[Any]
+    entries: list[dict[str, Any]]
+    limit: "Bound | None"
+    tests: "Sequence[LikelihoodRatioTest]"
+    show: Callable[[int], None]
 
 
 def command(argv: list[str]) -> int:
     """Parse, fit, write, show."""
-    parser = Parser(
-        prog="python -m em.estimate",
-        description="Segments of stores by maximum likelihood: log sales on log price, K segments, hand-written EM.",
-        epilog=EXAMPLE,
-    )
-    add_panel_arguments(parser)
-    parser.add_argument(
-        "--k",
-        nargs="+",
-        metavar="K",
-        default=["2..4"],
-        help="numbers of segments, such as 3, 2 5 or 1..6 (default: 2..4)",
-    )
-    parser.add_argument("--starts", type=int, default=50, help="independent searches for each K (default: 50)")
-    parser.add_argument(
-        "--sigma", choices=["fixed", "common", "segment"], default="fixed",
-        help="residual sd of log sales: 1, one estimated, or one per segment (default: fixed)",
-    )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, help="seed of every random choice (default: 0)")
-    parser.add_argument("--out", type=Path, default=Path("results.json"), help="file to write (default: results.json)")
-    parser.add_argument(
-        "--stores", type=Path, metavar="FILE.csv", help="also write each store's segment and membership"
-    )
-    parser.add_argument("--common", metavar="NAME", nargs="+", default=[], help="coefficients equal in all segments")
-    parser.add_argument("--membership", metavar="F", help='covariates of membership, store-level: "region + size"')
-    parser.add_argument(
-        "--bootstrap", type=int, default=0, metavar="B",
-        help="test each K against K + 1 on B panels drawn from the fit with K (default: none)",
-    )  # fmt: skip
-    args = parser.parse_args(argv)
-
-    ks = numbers_of_segments(args.k)
-    if args.bootstrap < 0:
-        raise InputError(f"--bootstrap is {args.bootstrap}; expected a number of panels, 0 or more")
+    args = parsed(argv)
     check_writable(args.out, args.stores, inputs=[args.data or SAMPLE])
-    # What is heavy is loaded here, so that --help, wrong calls and Ctrl-C are answered at once.
-    from em.bootstrap import draw_replicates, likelihood_ratio_test
-    from em.bound import MOST_STORES, bound
-    from em.fit import fit_mixture
     from em.panel import store_statistics
-    from em.results import results_record, write_json, write_stores
-    from em.show import show
-    from em.starts import widened
+    from em.results import results_record, write_json
+    from em.stores_file import write_stores
 
     panel = panel_from(args, args.membership)
     stats = store_statistics(panel)
+    impossible = [k for k in args.k if not 1 <= k <= stats.n_stores]
+    if impossible:
+        raise InputError(
+            f"K is {impossible[0]}; expected a number of segments from 1 to the number of stores, {stats.n_stores}"
+        )
+    estimate = {"mixture": _segments, "hierarchical": _continuum, "normal-mixture": _normal_segments}[args.model]
+    found = estimate(args, panel, stats)
+    record = results_record(panel, found.entries, settings_of(args), found.limit, found.tests)
+    reasons = _reasons(found, record["best_k"])
+    write_json(args.out, record | {"warnings": reasons})
+    if args.stores:
+        write_stores(args.stores, panel, found.fits)
+    with printing():
+        found.show(record["best_k"])
+    print(f"written: {args.out}" + (f", {args.stores}" if args.stores else ""), file=sys.stderr)
+    return distrust(reasons)
+
+
+def _segments(args: argparse.Namespace, panel: "Panel", stats: "GaussianStatistics") -> Estimated:
+    """Mixtures, from the fewest segments up."""
+    from em.bootstrap import draw_replicates, likelihood_ratio_test
+    from em.entries import mixture_entry
+    from em.fit import fit_mixture
+    from em.show import show
+    from em.starts import widened
+
     fits = []
-    for k in watched(ks, "numbers of segments", len(ks)):
+    for k in watched(args.k, "numbers of segments", len(args.k)):
         before = [widened(fit.parameters, k) for fit in fits[-1:]]
         fits.append(
             fit_mixture(
@@ -76,39 +83,83 @@ def command(argv: list[str]) -> int:
                 also=before,
             )
         )  # fmt: skip
-    bounded = args.sigma == "fixed" and panel.traits is None and stats.n_stores <= MOST_STORES
-    limit = bound(stats, fits[-1].parameters.theta, seed=args.seed) if bounded else None
+    limit = _bound(args, panel, stats, fits[-1].parameters.theta)
     tests = []
     for smaller, larger in itertools.pairwise(fits):
         if args.bootstrap and larger.k == smaller.k + 1:
             drawn = draw_replicates(smaller, stats, args.bootstrap, seed=args.seed)
             told = watched(drawn, f"bootstrap of K = {smaller.k}", args.bootstrap)
             tests.append(likelihood_ratio_test(smaller, larger, list(told)))
-    settings = {
-        "k": ks,
-        "starts": args.starts,
-        "sigma": args.sigma,
-        "columns": {name: getattr(args, name) for name in ("store", "week", "sales", "price", "covariates")},
-        "common": args.common,
-        "membership": args.membership,
-        "formula": args.formula,
-        "seed": args.seed,
-        "bootstrap": args.bootstrap,
-    }
-    record = results_record(panel, fits, settings, limit, tests)
-    # That the data cannot tell more segments apart is an answer, and no reason to distrust the best K.
-    doubted = [fit for fit in fits if fit.identified or fit.k == record["best_k"]]
-    reasons = list(dict.fromkeys(reason for fit in doubted for reason in fit.warnings))
-    above = [fit.k for fit in fits if limit is not None and fit.log_likelihood > limit.log_likelihood + 1e-6]
+    entries = [mixture_entry(fit) for fit in fits]
+    return Estimated(fits, entries, limit, tests, lambda best: show(panel, fits, best, limit, tests))
+
+
+def _continuum(args: argparse.Namespace, panel: "Panel", stats: "GaussianStatistics") -> Estimated:
+    """The mixed model, its intervals, and a test of each random coefficient."""
+    from em.entries import mixed_entry
+    from em.mixed_model import fit_mixed_model
+    from em.profile import profile_intervals
+    from em.random_effect_test import random_effect_test
+    from em.show_mixed import show_continuum
+    from em.variance_components import wald_intervals
+
+    fit = fit_mixed_model(panel, random=args.random, sigma=args.sigma, reml=bool(args.reml), stats=stats)
+    if args.intervals == "profile":
+        intervals = profile_intervals(fit, watch=partial(watched, what="profile intervals"))
+    else:
+        intervals = wald_intervals(fit)
+    tests = [random_effect_test(fit, name) for name in fit.random]
+    limit = None if fit.restricted else _bound(args, panel, stats, fit.parameters.mu[None])
+    entry = mixed_entry(fit, intervals, args.intervals, tests)
+    return Estimated(
+        [fit], [entry], limit, (), lambda _: show_continuum(panel, fit, intervals, args.intervals, tests, limit)
+    )
+
+
+def _normal_segments(args: argparse.Namespace, panel: "Panel", stats: "GaussianStatistics") -> Estimated:
+    """Mixtures of normals, each also from the mixture with as many segments and from the one before."""
+    from em.entries import normal_mixture_entry
+    from em.fit import fit_mixture
+    from em.normal_mixture_fit import fit_normal_mixture
+    from em.show_mixed import show_normal_mixture
+
+    fits = []
+    for k in watched(args.k, "numbers of segments", len(args.k)):
+        sharp = fit_mixture(panel, k, sigma=args.sigma, starts=args.starts, seed=args.seed, stats=stats)
+        fits.append(
+            fit_normal_mixture(
+                panel, k, random=args.random, sigma=args.sigma, starts=args.starts, seed=args.seed, stats=stats,
+                mixtures=[sharp.parameters], also=[fit.parameters for fit in fits[-1:]],
+            )
+        )  # fmt: skip
+    limit = _bound(args, panel, stats, fits[-1].parameters.mu)
+    entries = [normal_mixture_entry(fit) for fit in fits]
+    return Estimated(fits, entries, limit, (), lambda best: show_normal_mixture(panel, fits, best, limit))
+
+
+def _bound(args: argparse.Namespace, panel: "Panel", stats: "GaussianStatistics", theta: "Floats") -> "Bound | None":
+    """The bound over all distributions of store coefficients, where sigma is fixed and the wait is short."""
+    from em.bound import MOST_STORES, bound
+
+    bounded = args.sigma == "fixed" and panel.traits is None and stats.n_stores <= MOST_STORES
+    return bound(stats, theta, seed=args.seed) if bounded else None
+
+
+def _reasons(found: Estimated, best_k: int) -> list[str]:
+    """Why the results are not to be trusted, each reason once.
+
+    That the data cannot tell more segments apart is an answer, and no reason to distrust the best K.
+    """
+    doubted = [entry for entry in found.entries if entry["identified"] or entry["k"] == best_k]
+    reasons = list(dict.fromkeys(reason for entry in doubted for reason in entry["warnings"]))
+    above = [
+        entry["k"]
+        for entry in found.entries
+        if found.limit is not None and entry["log_likelihood"] > found.limit.log_likelihood + 1e-6
+    ]
     if above:
         reasons.append(f"K={above[0]} is above the bound over any number of segments: the search for the bound failed")
-    write_json(args.out, record | {"warnings": reasons})
-    if args.stores:
-        write_stores(args.stores, panel, fits)
-    with printing():
-        show(panel, fits, record["best_k"], limit, tests)
-    print(f"written: {args.out}" + (f", {args.stores}" if args.stores else ""), file=sys.stderr)
-    return distrust(reasons)
+    return reasons
 
 
 def main() -> None:

@@ -8,23 +8,25 @@ Omega a full covariance over a chosen subset of coefficients and zero for the ot
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from em.conditional import ConditionalModes, conditional_modes
-from em.covariance_rank import Covariance
+from em.conditional import ConditionalModes, StoreCoefficients, conditional_modes
+from em.covariance_rank import Covariance, singularities
 from em.criteria import Criteria, criteria
+from em.designs import whitening
 from em.errors import InputError
 from em.likelihood import component_loglik
 from em.marginal import information_of_mu, precision
 from em.mixed_search import EM_STEPS, MixedOptimum, search
 from em.panel import Panel, store_statistics
 from em.scatter import against_fixed_sigma, sigma_floor
-from em.singular import singularities
 from em.statistics import Floats, GaussianStatistics, Ints
 from em.variance_slice import best_mean, embedded, log_sigma_at, root_at
-from em.whiten import whitening
+
+if TYPE_CHECKING:
+    import xarray
 
 MixedSigmaRule = Literal["fixed", "common"]
 NO_INFORMATION = 1e-6  # about a change of a standard deviation by its own size; a known store has 2
@@ -58,7 +60,8 @@ class MixedFit:
     n_parameters, criteria : how many were free, and the information criteria, from `log_likelihood` also after REML.
     random : names of the coefficients that vary between stores.
     singular : what is singular about Omega, in words; empty when nothing is.
-    converged : whether another step would gain nothing, over all covariances.
+    converged, identified : whether another step would gain nothing, over all covariances, and whether the data hold
+        information about every direction.
     iterations : EM and Newton steps of one start.
     starts_tried, starts_at_best : climbs from different spreads, and how many of them ended here.
     statistics, stores, coefficients : what was fitted, and labels.
@@ -76,6 +79,7 @@ class MixedFit:
     sigma_rule: MixedSigmaRule
     singular: tuple[str, ...]
     converged: bool
+    identified: bool
     iterations: int
     starts_tried: int
     starts_at_best: int
@@ -107,9 +111,20 @@ class MixedFit:
         p = self.parameters
         return conditional_modes(self.statistics, p.mu, p.omega, p.sigma)
 
+    @property
+    def store_coefficients(self) -> StoreCoefficients:
+        """The same, in the form that all models have."""
+        return StoreCoefficients(self.modes.theta, self.modes.covariance, self.modes.pooling)
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """Estimates, standard errors and store coefficients under their names."""
+        from em.mixed_labelled import dataset
+
+        return dataset(self)
+
     def __repr__(self) -> str:
         """The estimates in plain text."""
-        from em.mixed_text import describe
+        from em.mixed_labelled import describe
 
         return describe(self)
 
@@ -213,6 +228,7 @@ def _fit(
     log_likelihood = float(store_log_likelihoods(stats, parameters).sum())
     n_parameters = p + part.random.size * (part.random.size + 1) // 2 + (rule == "common")
     own = np.linalg.inv(information_of_mu(sums, at)[0])
+    identified = _identified(best, stats)
     mu_covariance = back @ own @ back.T
     # mu was integrated out in other coordinates: its density there is |back| times that here.
     restricted = best.summit.point.value + float(np.linalg.slogdet(back)[1]) if reml else None
@@ -229,6 +245,7 @@ def _fit(
         sigma_rule=rule,
         singular=singularities(parameters.omega, best.rank, part.random, names),
         converged=best.summit.converged,
+        identified=identified,
         iterations=best.iterations + EM_STEPS,
         starts_tried=found.tried,
         starts_at_best=found.at_best,
@@ -237,7 +254,7 @@ def _fit(
         coefficients=names,
         summit=best,
         back=back,
-        warnings=_warnings(best, rule, stats),
+        warnings=_warnings(best, identified, rule, stats),
     )
 
 
@@ -247,17 +264,17 @@ def store_log_likelihoods(stats: GaussianStatistics, parameters: MixedParameters
     return component_loglik(stats, mu[None], np.array([sigma]), omega[None])[:, 0]
 
 
-def _warnings(best: Covariance, rule: MixedSigmaRule, stats: GaussianStatistics) -> tuple[str, ...]:
+def _warnings(best: Covariance, identified: bool, rule: MixedSigmaRule, stats: GaussianStatistics) -> tuple[str, ...]:
     """Why not to trust a fit; each reason a sentence. That Omega is singular is an answer and no reason."""
     reasons = []
     if not best.summit.converged:
         reasons.append(f"the mixed model did not converge in {best.iterations} Newton steps")
-    elif not _identified(best, stats):
+    elif not identified:
         reasons.append("the stores do not identify every variance: the log-likelihood is flat in a direction")
     if best.summit.held.any():
         reasons.append("sigma fell to its lower bound: some stores' weeks are fitted without error")
     if rule == "fixed":
-        reasons += against_fixed_sigma(stats)
+        reasons += against_fixed_sigma(stats, "--sigma common")
     return tuple(reasons)
 
 

@@ -19,7 +19,7 @@ SAME = 1e-6  # two log-likelihoods closer than this belong to one optimum
 
 
 class MixedOptimum(NamedTuple):
-    """The best summit of a mixed model, in the coordinates of `em.whiten`.
+    """The best summit of a mixed model, in the coordinates of `em.designs.whitening`.
 
     Attributes
     ----------

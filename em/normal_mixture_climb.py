@@ -1,22 +1,22 @@
-"""One mixture of normals climbed to the top of its hill, singular covariances included."""
+"""One mixture of normals climbed to the top of its hill, singular covariances included, and how sure that top is."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from em.ascent import Summit, climb
-from em.covariance_rank import upward_direction
+from em.covariance_rank import NO_VARIANCE, upward_direction
 from em.designs import Projections, sum_by_design
 from em.likelihood import memberships_and_loglik
 from em.marginal import precision, residual_products, slopes
 from em.mixed_em import covariances
 from em.normal_mixture import Several, residuals
-from em.normal_mixture_score import Layout, evaluate, pack, unpack
-from em.singular import NO_VARIANCE
+from em.normal_mixture_score import Layout, blocks, evaluate, pack, unpack
 from em.statistics import Floats, Ints
 from em.variance_slice import lower_triangle
 
 CLIMBS, STEPS = 12, 25  # climbs, each in the axes of the covariances it starts from, and Newton steps of each
+FLAT = 1e-8  # eigenvalue of the scaled information below which the data do not identify a direction
 
 
 class Top(NamedTuple):
@@ -40,6 +40,23 @@ class Top(NamedTuple):
     def log_likelihood(self) -> float:
         """Of the mixture."""
         return self.summit.point.value
+
+
+class NormalMixtureErrors(NamedTuple):
+    """Standard errors in the shapes of the parameters.
+
+    Attributes
+    ----------
+    weight : (segment,)
+    mu : (segment, coefficient)
+    sd : (segment, random) of the standard deviations inside segments; NaN where a covariance is singular.
+    sigma : (segment,); zero where sigma is fixed.
+    """
+
+    weight: Floats
+    mu: Floats
+    sd: Floats
+    sigma: Floats
 
 
 def best_mixture(stores: Projections, root: Floats, several: Several, random: Ints, *, lowest: float | None) -> Top:
@@ -102,3 +119,41 @@ def _opened(
             roots[j][:, rank] = direction
             ranks[j], any_opened = rank + 1, True
     return (several._replace(normals=several.normals._replace(root=roots)), ranks) if any_opened else None
+
+
+def standard_errors(top: Top, back: Floats, order: Ints) -> NormalMixtureErrors | None:
+    """Standard errors with segments in `order`, from the observed information by the delta method.
+
+    None where the information is not positive definite.
+    """
+    information, free = top.summit.point.information, ~top.summit.held
+    inside = information[np.ix_(free, free)]
+    if np.any(np.diagonal(inside) <= 0.0):
+        return None
+    scale = 1.0 / np.sqrt(np.diagonal(inside))
+    values, vectors = np.linalg.eigh(inside * scale[:, None] * scale)
+    if values[0] < FLAT:
+        return None
+    half = np.zeros((len(information), len(values)))
+    half[free] = scale[:, None] * vectors / np.sqrt(values)  # half half' is the covariance of the free numbers
+    weight, (_, roots, v) = top.several.weight[0], top.several.normals
+    k, p, q = len(weight), len(back), roots.shape[-1]
+    random = top.layout.random
+    mu, sd = np.zeros((k, p)), np.full((k, q), np.nan)
+    places = blocks(top.layout, p)
+    turn = back[np.ix_(random, random)]
+    for j, (mean, own) in enumerate(places):
+        mu[j] = _lengths(back @ half[mean])
+        if q and top.ranks[j] == q:
+            root, moves = turn @ roots[j], turn @ top.layout.bases[j]
+            by_variance = 2.0 * np.einsum("jab,ab->aj", moves, root)
+            sd[j] = _lengths(by_variance @ half[own]) / (2.0 * np.sqrt(np.square(root).sum(1)))
+    end = places[-1][1].stop
+    jacobian = np.diag(weight) - np.outer(weight, weight)
+    of_weight = _lengths(jacobian[:, 1:] @ half[end : end + k - 1])
+    of_sigma = np.sqrt(v) * (np.linalg.norm(half[-1]) if top.layout.sigma_free else 0.0)
+    return NormalMixtureErrors(of_weight[order], mu[order], sd[order], of_sigma)
+
+
+def _lengths(rows: Floats) -> Floats:
+    return np.sqrt(np.square(rows).sum(-1))

@@ -3,23 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from em.conditional import store_coefficients
+from em.conditional import StoreCoefficients, over_segments
+from em.covariance_rank import singularities
 from em.criteria import Criteria, criteria
+from em.designs import whitening
 from em.errors import InputError
 from em.mixed_model import MixedFit, MixedSigmaRule, described, fit_mixed_model, positions
 from em.mixture import MixtureParameters
 from em.normal_mixture import NormalMixtureParameters, memberships
-from em.normal_mixture_errors import NormalMixtureErrors, standard_errors
+from em.normal_mixture_climb import NormalMixtureErrors, standard_errors
 from em.normal_mixture_search import EM_STEPS, ENOUGH, Found, search
 from em.panel import Panel
 from em.scatter import against_fixed_sigma, sigma_floor
-from em.singular import singularities
 from em.statistics import Floats, GaussianStatistics, Ints
-from em.whiten import whitening
+
+if TYPE_CHECKING:
+    import xarray
 
 
 @dataclass(frozen=True)
@@ -76,14 +79,22 @@ class NormalMixtureFit:
         return self.memberships.argmax(1) + 1
 
     @cached_property
-    def store_coefficients(self) -> tuple[Floats, Floats]:
-        """Mean and covariance of each store's coefficients, segments averaged; (store, p) and (store, p, p)."""
+    def store_coefficients(self) -> StoreCoefficients:
+        """Each store's coefficients, segments averaged."""
         p = self.parameters
-        mean, covariance, _ = store_coefficients(self.statistics, p.mu, p.sigma, p.omega)
-        center = np.einsum("sk,ska->sa", self.memberships, mean)
-        off = mean - center[:, None, :]
-        inside = covariance + off[..., None] * off[..., None, :]
-        return center, np.einsum("sk,skab->sab", self.memberships, inside)
+        return over_segments(self.statistics, self.memberships, p.weight, p.mu, p.sigma, p.omega)
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """Estimates, standard errors, memberships and store coefficients under their names."""
+        from em.mixed_labelled import dataset
+
+        return dataset(self)
+
+    def __repr__(self) -> str:
+        """The segment table in plain text."""
+        from em.mixed_labelled import describe_segments
+
+        return describe_segments(self)
 
 
 def fit_normal_mixture(
@@ -202,5 +213,5 @@ def _warnings(found: Found, identified: bool, floor: float | None, stats: Gaussi
     if found.degenerate == found.tried:
         reasons.append(f"K={k}: in every start a segment was empty, one store's, or sigma at its lower bound")
     if floor is None:
-        reasons += against_fixed_sigma(stats)
+        reasons += against_fixed_sigma(stats, "--sigma common")
     return tuple(reasons)

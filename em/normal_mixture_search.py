@@ -66,7 +66,7 @@ def search(
 
     Parameters
     ----------
-    back : the coordinates of `em.whiten`, with `random` positions of the random coefficients.
+    back : the coordinates of `em.designs.whitening`, with `random` positions of the random coefficients.
     floor : lower bound of sigma; None where it is fixed at 1.
     continuum : the mixed model of the same stores.
     starts : from random stores.

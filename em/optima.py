@@ -67,8 +67,8 @@ def _apart(params: MixtureParameters, loglik: Floats, sound: np.ndarray, allowed
     """The starts worth climbing from: one of each place, from the best down."""
     chosen: list[int] = []
     for start in np.argsort(-loglik, kind="stable"):
-        one = (loglik[start], choose(params, start))
-        if sound[start] and not any(_same(one, (loglik[other], choose(params, other))) for other in chosen):
+        one = (float(loglik[start]), choose(params, start))
+        if sound[start] and not any(_same(one, (float(loglik[other]), choose(params, other))) for other in chosen):
             if chosen and loglik[chosen[0]] - loglik[start] > allowed + 1.0:  # the climb may still gain a little
                 break
             chosen.append(int(start))

@@ -5,10 +5,11 @@ may end at zero (a standard deviation) or at -1 or 1 (a correlation), where the 
 Liang 1987). Intervals belong to the likelihood; after REML that of the same model is used, as lme4 does.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import chdtri
 from threadpoolctl import threadpool_limits
 
 from em.constrained import OPENED, Held, Setting, climb_with, over_covariances, setting_of, single
@@ -21,9 +22,15 @@ EXPANSIONS = 40  # doublings in search of an end
 MOST_SECANTS = 60
 OPEN = 1e-9  # a correlation nearer to 1 or -1 than this is perfect
 
+Task = Callable[[], Interval]
+
 
 def profile_intervals(
-    fit: MixedFit, *, level: float = 0.95, kinds: Sequence[Kind] = ("sd", "correlation", "sigma", "mean")
+    fit: MixedFit,
+    *,
+    level: float = 0.95,
+    kinds: Sequence[Kind] = ("sd", "correlation", "sigma", "mean"),
+    watch: Callable[[Sequence[Task]], Iterable[Task]] = iter,
 ) -> list[Interval]:
     """Profile intervals of standard deviations and correlations between stores, sigma and the means.
 
@@ -31,6 +38,7 @@ def profile_intervals(
     ----------
     level : probability that an interval covers.
     kinds : which to work out.
+    watch : passes the profiles on one by one, such as under a progress bar.
 
     Raises
     ------
@@ -41,19 +49,19 @@ def profile_intervals(
         raise InputError(f"level is {level}; expected a probability between 0 and 1")
     if fit.restricted:
         fit = refitted(fit, fit.random, reml=False)
-    drop, q = float(np.sqrt(chi2.ppf(level, 1))), len(fit.random)
-    found = []
+    drop, q = float(np.sqrt(chdtri(1, 1.0 - level))), len(fit.random)
     with threadpool_limits(1, user_api="blas"):
         setting = setting_of(fit)
+        tasks: list[Task] = []
         if "sd" in kinds:
-            found += [_of_sd(setting, a, drop) for a in range(q)]
+            tasks += [partial(_of_sd, setting, a, drop) for a in range(q)]
         if "correlation" in kinds:
-            found += [_of_correlation(setting, a, c, drop) for a in range(q) for c in range(a + 1, q)]
+            tasks += [partial(_of_correlation, setting, a, c, drop) for a in range(q) for c in range(a + 1, q)]
         if "sigma" in kinds and fit.sigma_rule == "common":
-            found.append(_of_sigma(setting, drop))
+            tasks.append(partial(_of_sigma, setting, drop))
         if "mean" in kinds:
-            found += [_of_mean(setting, j, drop) for j in range(len(fit.coefficients))]
-    return found
+            tasks += [partial(_of_mean, setting, j, drop) for j in range(len(fit.coefficients))]
+        return [profiled() for profiled in watch(tasks)]
 
 
 def _interval(

@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from em.bootstrap import LikelihoodRatioTest
 from em.bound import Bound
 from em.command import replacing
 from em.errors import InputError
-from em.fit import MixtureFit
 from em.panel import Panel
-from em.standard_errors import StandardErrors
 
 SCHEMA = "em-results/1"
+MODELS = ("mixture", "hierarchical", "normal-mixture")
 DATA = ("file", "sha256", "stores", "weeks", "observations", "coefficients")
 
 
@@ -46,43 +44,9 @@ def software(*packages: str) -> dict[str, str]:
     return versions
 
 
-def fit_record(fit: MixtureFit) -> dict[str, Any]:
-    """One entry of `fits`."""
-    p = fit.parameters
-    record: dict[str, Any] = {
-        "k": fit.k,
-        "theta": p.theta.tolist(),
-        "pi": p.weight.tolist(),
-        "sigma": p.sigma.tolist(),
-        "log_likelihood": fit.log_likelihood,
-        "n_parameters": fit.n_parameters,
-        **fit.criteria._asdict(),
-        "standard_errors": _errors(fit.standard_errors),
-        "robust_standard_errors": _errors(fit.robust_standard_errors),
-        "converged": fit.converged,
-        "identified": fit.identified,
-        "iterations": fit.iterations,
-        "starts": {"tried": fit.starts_tried, "at_best": fit.starts_at_best, "degenerate": fit.starts_degenerate},
-        "warnings": list(fit.warnings),
-    }
-    if p.gamma is not None:
-        record["gamma"] = p.gamma.tolist()
-        record["traits"] = list(fit.trait_names)
-    return record
-
-
-def _errors(errors: StandardErrors | None) -> dict[str, Any] | None:
-    if errors is None:
-        return None
-    record = {"theta": errors.theta.tolist(), "pi": errors.weight.tolist(), "sigma": errors.sigma.tolist()}
-    if errors.gamma is not None:
-        record |= {"pi": None, "gamma": errors.gamma.tolist()}
-    return record
-
-
 def results_record(
     panel: Panel,
-    fits: Sequence[MixtureFit],
+    entries: Sequence[dict[str, Any]],
     settings: dict[str, Any],
     limit: Bound | None,
     tests: Sequence[LikelihoodRatioTest],
@@ -91,7 +55,8 @@ def results_record(
 
     Parameters
     ----------
-    limit : the bound over any number of segments, where there is one.
+    entries : of `em.entries`, one for each fit.
+    limit : the bound over all distributions of store coefficients, where there is one.
     tests : bootstrapped likelihood-ratio tests of K against K + 1.
     """
     return {
@@ -99,10 +64,10 @@ def results_record(
         "software": software("numpy", "scipy"),
         "data": data_of(panel),
         "settings": settings,
-        "best_k": min(fits, key=lambda fit: fit.criteria.bic).k,
+        "best_k": min(entries, key=lambda entry: entry["bic"])["k"],
         "fits": [
-            fit_record(fit) | {"gap_to_bound": None if limit is None else limit.log_likelihood - fit.log_likelihood}
-            for fit in fits
+            entry | {"gap_to_bound": None if limit is None else limit.log_likelihood - entry["log_likelihood"]}
+            for entry in entries
         ],
         "bound": None
         if limit is None
@@ -133,13 +98,17 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def read_results(path: str | Path) -> dict[str, Any]:
+def read_results(path: str | Path, models: Sequence[str] = ("mixture",)) -> dict[str, Any]:
     """Read a results.json.
+
+    Parameters
+    ----------
+    models : which models the reader knows what to do with.
 
     Raises
     ------
     InputError
-        When the file is missing, is not JSON, or is not what `em.estimate` writes.
+        When the file is missing, is not JSON, is not what `em.estimate` writes, or is about another model.
     """
     try:
         record = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -161,23 +130,37 @@ def read_results(path: str | Path) -> dict[str, Any]:
     absent = [key for key in DATA if key not in record["data"]]
     if absent:
         raise InputError(f"{path}: data has no {absent[0]}; expected a whole results.json")
+    if not isinstance(record["data"]["coefficients"], list):
+        raise InputError(f"{path}: coefficients of data are no list of names; expected a whole results.json")
     for fit in record["fits"]:
-        wrong = _damage(fit, len(record["data"]["coefficients"]))
+        wrong = _damage(fit, record["data"]["coefficients"])
         if wrong:
             k = fit.get("k") if isinstance(fit, dict) else None
             raise InputError(
                 f"{path}: the fit of K = {k}: {wrong}; expected a whole results.json, run em.estimate again"
             )
+        if model_of(fit) not in models:
+            raise InputError(
+                f"{path}: holds --model {model_of(fit)}; expected one that em.estimate wrote with "
+                f"--model {' or '.join(models)}"
+            )
     return record
 
 
-def _damage(fit: Any, p: int) -> str | None:
+def model_of(fit: dict[str, Any]) -> str:
+    """Which of the models an entry of `fits` is; a mixture where it does not say."""
+    return fit.get("model", "mixture")
+
+
+def _damage(fit: Any, names: list[str]) -> str | None:
     """What is wrong with one entry of `fits`; None when nothing is."""
     if not isinstance(fit, dict):
         return "is no record"
-    k = fit.get("k")
+    k, p = fit.get("k"), len(names)
     if not isinstance(k, int) or isinstance(k, bool) or k < 1:
         return f"k is {k!r}, no number of segments"
+    if model_of(fit) not in MODELS:
+        return f"model is {model_of(fit)!r}, none of {', '.join(MODELS)}"
     for key in ("log_likelihood", "n_parameters", "bic"):
         if not isinstance(fit.get(key), int | float) or isinstance(fit[key], bool):
             return f"{key} is {fit.get(key)!r}, no number"
@@ -191,6 +174,32 @@ def _damage(fit: Any, p: int) -> str | None:
         return f"standard_errors are not those of {k} segments"
     if not isinstance(fit.get("warnings", []), list):
         return "warnings are no list"
+    return None if model_of(fit) == "mixture" else _damage_of_spread(fit, k, names)
+
+
+def _damage_of_spread(fit: dict[str, Any], k: int, names: list[str]) -> str | None:
+    """What is wrong with the covariances of an entry whose stores differ inside a segment; None when nothing is."""
+    if fit["model"] == "hierarchical" and k != 1:
+        return f"k is {k}; a hierarchical model has one segment"
+    if not _is_array(fit.get("omega"), (k, len(names), len(names))):
+        return f"omega is not {k} x {len(names)} x {len(names)} numbers"
+    omega = np.array(fit["omega"], dtype=float)
+    size = float(np.abs(omega).max())
+    if not np.allclose(omega, np.swapaxes(omega, -1, -2), rtol=0.0, atol=1e-9 * size):
+        return "omega is not symmetric"
+    if float(np.linalg.eigvalsh(omega).min()) < -1e-9 * size:
+        return "omega is no covariance: it has a negative eigenvalue"
+    random = fit.get("random")
+    if not isinstance(random, list) or any(name not in names for name in random):
+        return f"random is {random!r}, no names of coefficients ({', '.join(names)})"
+    still = [j for j, name in enumerate(names) if name not in random]
+    if np.any(omega[:, still]):
+        return f"omega lets {names[still[0]]} vary, which random does not name"
+    intervals = fit.get("intervals", [])
+    if not isinstance(intervals, list) or not all(
+        isinstance(one, dict) and {"kind", "of", "estimate", "lower", "upper"} <= set(one) for one in intervals
+    ):
+        return "intervals are not each a kind, of, estimate, lower and upper"
     return None
 
 
@@ -199,17 +208,3 @@ def _is_array(value: Any, shape: tuple[int, ...]) -> bool:
     if not shape:
         return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return isinstance(value, list) and len(value) == shape[0] and all(_is_array(item, shape[1:]) for item in value)
-
-
-def write_stores(path: Path, panel: Panel, fits: Sequence[MixtureFit]) -> None:
-    """Write each store's most probable segment and membership under every fit; a row for each store."""
-    columns: dict[str, Any] = {
-        "store": panel.stores,
-        "weeks": np.bincount(panel.store, minlength=len(panel.stores)),
-    }
-    for fit in fits:
-        columns[f"k{fit.k}_segment"] = fit.segment
-        for k in range(fit.k):
-            columns[f"k{fit.k}_membership_{k + 1}"] = fit.memberships[:, k]
-    with replacing(path) as temporary:
-        pd.DataFrame(columns).to_csv(temporary, index=False)

@@ -39,15 +39,12 @@ def sigma_floor(stats: GaussianStatistics) -> float:
     return FLOOR * (within if within > 1e-6 * about_pooled else about_pooled)
 
 
-def against_fixed_sigma(stats: GaussianStatistics) -> list[str]:
-    """Why sigma = 1 is wrong for these stores; empty when it is not."""
+def against_fixed_sigma(stats: GaussianStatistics, remedy: str = "--sigma common or --sigma segment") -> list[str]:
+    """Why sigma = 1 is wrong for these stores, and what to do; empty when it is not."""
     within = scatter(stats)
     if within == 0.0 or CLOSE[0] < within < CLOSE[1]:
         return []
     # The logarithm of the scatter has standard deviation 1 / sqrt(2 x degrees left).
     if abs(np.log(within)) * np.sqrt(2.0 * degrees_left(stats)) < BY_CHANCE:
         return []
-    return [
-        f"sigma is fixed at 1, but sales scatter by {within:.3g} about each store's own curve; "
-        "use --sigma common or --sigma segment"
-    ]
+    return [f"sigma is fixed at 1, but sales scatter by {within:.3g} about each store's own curve; use {remedy}"]

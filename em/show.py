@@ -1,65 +1,81 @@
 """Tables of maximum-likelihood fits for the screen."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from em.bootstrap import LikelihoodRatioTest
 from em.bound import Bound
 from em.fit import MixtureFit
+from em.normal_mixture_fit import NormalMixtureFit
 from em.panel import Panel
+from em.statistics import Floats
+
+SegmentFit = MixtureFit | NormalMixtureFit
 
 
 def show(
     panel: Panel, fits: Sequence[MixtureFit], best_k: int, limit: Bound | None, tests: Sequence[LikelihoodRatioTest]
 ) -> None:
     """Print what was read, all K beside each other, and the segments of the best."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=max(console.width, 40 + 14 * len(fits)))
-    say = partial(console.print, highlight=False, soft_wrap=True)
-    say(
-        f"[bold]{panel.file}[/]: {len(panel.stores)} stores, {len(panel.weeks)} weeks, {panel.y.size} observations; "
-        f"log sales on {', '.join(panel.coefficients)}"
-    )
-    for note in panel.notes:
-        say(f"note: {note}")
-    console.print(_criteria_table(fits, best_k, limit))
-    by_k = {fit.k: fit for fit in fits}
-    choices = {
-        name: min(fits, key=lambda f: getattr(f.criteria, name)).k
-        for name in ("bic", "bic_stores", "bic_hybrid", "icl")
-    }
-    if len(set(choices.values())) > 1:
-        told = ", ".join(f"{name} {k}" for name, k in choices.items())
-        say(f"The criteria disagree on K: {told}.")
+    console, say = opened(panel, len(fits))
+    console.print(criteria_table("Segments by maximum likelihood", fits, best_k, limit))
+    best = next(fit for fit in fits if fit.k == best_k)
+    for line in told_of_criteria(fits, best_k):
+        say(line)
     if limit is None and panel.traits is None and fits[0].model.sigma == "fixed":
         say(
             "No bound over all numbers of segments: the best mixing distribution has too many points, or the panel too "
             "many stores."
         )
     if limit is not None:
-        gap = max(limit.log_likelihood - by_k[best_k].log_likelihood, 0.0)
+        gap = max(limit.log_likelihood - best.log_likelihood, 0.0)
         say(
             f"No number of segments can gain more than {gap:.3g} in log-likelihood over K = {best_k}; "
             f"the best mixing distribution has {limit.weight.size} points."
         )
-    for fit in fits:
-        if not fit.identified and fit.k != best_k:
-            for reason in fit.warnings:
-                say(f"note: {reason}")
     for test in tests:
         say(
             f"K = {test.k} against {test.k + 1}: likelihood ratio {test.statistic:.2f}, p = {test.p_value:.3f} "
             f"(se {test.p_value_se:.3f}, {test.replicates.size} panels drawn from K = {test.k})"
         )
-    console.print(_segment_table(by_k[best_k]))
+    errors = best.standard_errors
+    console.print(segment_table(best, best.parameters.theta, None if errors is None else errors.theta))
     if panel.traits is not None and best_k > 1:
-        console.print(_membership_table(by_k[best_k]))
+        console.print(_membership_table(best))
+
+
+def opened(panel: Panel, columns: int) -> tuple[Console, Callable[[str], None]]:
+    """A console wide enough for so many columns of numbers, the panel already told; and a way to say more."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=max(console.width, 40 + 14 * columns))
+    say = partial(console.print, highlight=False, soft_wrap=True)
+    say(
+        f"[bold]{escape(panel.file)}[/]: {len(panel.stores)} stores, {len(panel.weeks)} weeks, {panel.y.size} "
+        f"observations; log sales on {escape(', '.join(panel.coefficients))}"
+    )
+    for note in panel.notes:
+        say(f"note: {escape(note)}")
+    return console, say
+
+
+def told_of_criteria(fits: Sequence[SegmentFit], best_k: int) -> list[str]:
+    """Sentences: where the criteria disagree on K, and which K the data cannot support."""
+    names = ("bic", "bic_stores", "bic_hybrid", "icl")
+    choices = {name: min(fits, key=lambda f: getattr(f.criteria, name)).k for name in names}
+    told = []
+    if len(set(choices.values())) > 1:
+        told.append(f"The criteria disagree on K: {', '.join(f'{name} {k}' for name, k in choices.items())}.")
+    for fit in fits:
+        if not fit.identified and fit.k != best_k:
+            told += [f"note: {reason}" for reason in fit.warnings]
+    return told
 
 
 def narrow(title: str) -> Table:
@@ -67,9 +83,9 @@ def narrow(title: str) -> Table:
     return Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
 
 
-def _criteria_table(fits: Sequence[MixtureFit], best_k: int, limit: Bound | None) -> Table:
+def criteria_table(title: str, fits: Sequence[SegmentFit], best_k: int, limit: Bound | None) -> Table:
     """Criteria down, K across, so that the page of a narrow terminal holds it."""
-    table = narrow("Segments by maximum likelihood (* the smallest of a criterion)")
+    table = narrow(f"{title} (* the smallest of a criterion)")
     table.add_column("K")
     for fit in fits:
         table.add_column(str(fit.k), justify="right", overflow="fold", style="bold" if fit.k == best_k else "")
@@ -79,14 +95,18 @@ def _criteria_table(fits: Sequence[MixtureFit], best_k: int, limit: Bound | None
     table.add_row("parameters", *(str(fit.n_parameters) for fit in fits))
     for name in ("aic", "bic", "bic_stores", "bic_hybrid", "icl"):
         values = [getattr(fit.criteria, name) for fit in fits]
-        label = name.replace("_", " ").replace("aic", "AIC").replace("bic", "BIC").replace("icl", "ICL")
-        table.add_row(label, *(f"{value:.3f}" + ("*" if value == min(values) else " ") for value in values))
+        table.add_row(in_words(name), *(f"{value:.3f}" + ("*" if value == min(values) else " ") for value in values))
     table.add_row("relative entropy", *(f"{fit.criteria.relative_entropy:.2f}" for fit in fits))
     table.add_row("smallest segment", *(f"{fit.criteria.smallest_segment:.1%}" for fit in fits))
     table.add_row("starts at best", *(f"{fit.starts_at_best} of {fit.starts_tried}" for fit in fits))
     if any(fit.starts_degenerate for fit in fits):
         table.add_row("degenerate, set aside", *(str(fit.starts_degenerate) for fit in fits))
     return table
+
+
+def in_words(criterion: str) -> str:
+    """The name of a criterion as people write it."""
+    return criterion.replace("_", " ").replace("aic", "AIC").replace("bic", "BIC").replace("icl", "ICL")
 
 
 def _membership_table(fit: MixtureFit) -> Table:
@@ -103,19 +123,23 @@ def _membership_table(fit: MixtureFit) -> Table:
     return table
 
 
-def _segment_table(fit: MixtureFit) -> Table:
-    errors = fit.standard_errors
-    title = f"K = {fit.k}, lowest BIC: estimates (standard errors from the observed information)"
-    table = narrow(title)
+def segment_table(fit: SegmentFit, coefficients: Floats, coefficient_errors: Floats | None) -> Table:
+    """A row for each segment: share, coefficients (segment, coefficient), sigma, and stores most probably of it."""
+    errors, p = fit.standard_errors, fit.parameters
+    table = narrow(f"K = {fit.k}, lowest BIC: estimates (standard errors from the observed information)")
     table.add_column("segment", justify="right")
     for name in ("share", *fit.coefficients, "sigma", "stores"):
         table.add_column(name, justify="right")
     counts = np.bincount(fit.segment, minlength=fit.k + 1)[1:]
     for k in range(fit.k):
-        p = fit.parameters
-        pairs = [(p.weight[k], None if errors is None else errors.weight[k])]
-        pairs += [(p.theta[k, c], None if errors is None else errors.theta[k, c]) for c in range(p.theta.shape[1])]
-        pairs += [(p.sigma[k], None if errors is None or fit.model.sigma == "fixed" else errors.sigma[k])]
-        cells = [f"{value:.3f}" + ("" if se is None or np.isnan(se) else f" ({se:.3f})") for value, se in pairs]
+        cells = [with_error(p.weight[k], None if errors is None else errors.weight[k])]
+        for c, value in enumerate(coefficients[k]):
+            cells.append(with_error(value, None if coefficient_errors is None else coefficient_errors[k, c]))
+        cells.append(with_error(p.sigma[k], None if errors is None else errors.sigma[k] or None))
         table.add_row(str(k + 1), *cells, str(counts[k]))
     return table
+
+
+def with_error(value: float, error: float | None) -> str:
+    """A number and, where there is one, its standard error in brackets."""
+    return f"{value:.3f}" + ("" if error is None or np.isnan(error) else f" ({error:.3f})")

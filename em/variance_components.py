@@ -1,9 +1,9 @@
-"""Standard deviations and correlations between stores, with standard errors and Wald intervals."""
+"""How stores differ: standard deviations and correlations, how well they are known, and how much they explain."""
 
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from em.mixed_model import MixedFit
 from em.statistics import Floats
@@ -101,7 +101,7 @@ def wald_intervals(fit: MixedFit, *, level: float = 0.95) -> list[Interval]:
 
     They are quick and rough; `em.profile` is the better judge of variances.
     """
-    z = float(norm.ppf(0.5 + 0.5 * level))
+    z = float(ndtri(0.5 + 0.5 * level))
     at = variance_components(fit)
     found = []
     for a, name in enumerate(fit.random):
@@ -127,3 +127,40 @@ def _on_log(value: float, error: float, z: float) -> tuple[float, float]:
         return np.nan, np.nan
     reach = float(np.exp(z * error / value))
     return float(value / reach), float(value * reach)
+
+
+class Explained(NamedTuple):
+    """Variances over the rows of a panel and their shares.
+
+    Attributes
+    ----------
+    fixed : variance of X mu over rows, with n - 1.
+    between : variance that the stores' own coefficients add, averaged over rows.
+    residual : sigma^2.
+    r2_marginal : share of `fixed` (Nakagawa & Schielzeth 2013, eq. 26).
+    r2_conditional : share of `fixed` and `between` (their eq. 27; Johnson 2014 for slopes).
+    intraclass_correlation : `between` as a share of `between` and `residual`: the correlation of two weeks of a store.
+    """
+
+    fixed: float
+    between: float
+    residual: float
+    r2_marginal: float
+    r2_conditional: float
+    intraclass_correlation: float
+
+
+def explained(fit: MixedFit) -> Explained | None:
+    """Shares of variance explained; None without an intercept, where the variance of X mu is not in the statistics."""
+    if "intercept" not in fit.coefficients:
+        return None
+    mu, omega, sigma = fit.parameters
+    one = fit.coefficients.index("intercept")
+    gram, rows = fit.statistics.xtx.sum(0), fit.statistics.n_observations
+    mean = gram[one] / rows
+    centred = gram - rows * np.outer(mean, mean)
+    fixed = float(mu @ centred @ mu) / max(rows - 1, 1)
+    between = float(np.sum(omega * gram)) / rows
+    residual = sigma**2
+    total = fixed + between + residual
+    return Explained(fixed, between, residual, fixed / total, (fixed + between) / total, between / (between + residual))

@@ -1,20 +1,60 @@
-"""Mixed models and mixtures of normals as entries of `fits` in results.json: those of a mixture, and Omega beside."""
+"""Entries of `fits` in results.json: the same keys for all three models, and Omega where stores differ in a segment."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from em.explained import explained
+from em.fit import MixtureFit
 from em.mixed_model import MixedFit
 from em.normal_mixture_fit import NormalMixtureFit
-from em.random_effect_test import random_effect_test
-from em.variance_components import Interval, variance_components, wald_intervals
+from em.random_effect_test import RandomEffectTest
+from em.standard_errors import StandardErrors
+from em.variance_components import Interval, explained, variance_components
 
 
-def mixed_record(fit: MixedFit, profiles: list[Interval] | None = None) -> dict[str, Any]:
+def mixture_entry(fit: MixtureFit) -> dict[str, Any]:
+    """One entry for a mixture."""
+    p = fit.parameters
+    record: dict[str, Any] = {
+        "model": "mixture",
+        "k": fit.k,
+        "theta": p.theta.tolist(),
+        "pi": p.weight.tolist(),
+        "sigma": p.sigma.tolist(),
+        "log_likelihood": fit.log_likelihood,
+        "n_parameters": fit.n_parameters,
+        **fit.criteria._asdict(),
+        "standard_errors": _errors(fit.standard_errors),
+        "robust_standard_errors": _errors(fit.robust_standard_errors),
+        "converged": fit.converged,
+        "identified": fit.identified,
+        "iterations": fit.iterations,
+        "starts": {"tried": fit.starts_tried, "at_best": fit.starts_at_best, "degenerate": fit.starts_degenerate},
+        "warnings": list(fit.warnings),
+    }
+    if p.gamma is not None:
+        record["gamma"] = p.gamma.tolist()
+        record["traits"] = list(fit.trait_names)
+    return record
+
+
+def _errors(errors: StandardErrors | None) -> dict[str, Any] | None:
+    if errors is None:
+        return None
+    record = {"theta": errors.theta.tolist(), "pi": errors.weight.tolist(), "sigma": errors.sigma.tolist()}
+    if errors.gamma is not None:
+        record |= {"pi": None, "gamma": errors.gamma.tolist()}
+    return record
+
+
+def mixed_entry(
+    fit: MixedFit, intervals: Sequence[Interval], method: str, tests: Sequence[RandomEffectTest]
+) -> dict[str, Any]:
     """One entry for a mixed model: K = 1, theta is mu.
 
     Parameters
     ----------
-    profiles : from `em.profile`, where they were worked out; Wald intervals stand in their place otherwise.
+    intervals, method : of means, standard deviations, correlations and sigma, "profile" or "wald".
+    tests : of the random coefficients, one by one.
     """
     mu, omega, sigma = fit.parameters
     components, shares = variance_components(fit), explained(fit)
@@ -37,19 +77,19 @@ def mixed_record(fit: MixedFit, profiles: list[Interval] | None = None) -> dict[
             "sd": [components.sd_error.tolist()],
         },
         "singular": [list(fit.singular)],
-        "intervals": [one._asdict() for one in (wald_intervals(fit) if profiles is None else profiles)],
-        "interval_method": "wald" if profiles is None else "profile",
-        "random_effect_tests": [random_effect_test(fit, name)._asdict() for name in fit.random],
+        "intervals": [one._asdict() for one in intervals],
+        "interval_method": method,
+        "random_effect_tests": [test._asdict() for test in tests],
         "explained": None if shares is None else shares._asdict(),
         "converged": fit.converged,
-        "identified": not any("identify" in reason for reason in fit.warnings),
+        "identified": fit.identified,
         "iterations": fit.iterations,
         "starts": {"tried": fit.starts_tried, "at_best": fit.starts_at_best, "degenerate": 0},
         "warnings": list(fit.warnings),
     }
 
 
-def normal_mixture_record(fit: NormalMixtureFit) -> dict[str, Any]:
+def normal_mixture_entry(fit: NormalMixtureFit) -> dict[str, Any]:
     """One entry for a mixture of normals: theta are the segments' means."""
     p, errors = fit.parameters, fit.standard_errors
     return {

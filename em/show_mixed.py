@@ -1,0 +1,148 @@
+"""Tables on the screen of fits whose stores differ inside a segment: a continuum, and a mixture of normals."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+from rich.markup import escape
+from rich.table import Table
+
+from em.bound import Bound
+from em.mixed_model import MixedFit
+from em.normal_mixture_fit import NormalMixtureFit
+from em.panel import Panel
+from em.random_effect_test import RandomEffectTest
+from em.show import criteria_table, in_words, narrow, opened, segment_table, told_of_criteria, with_error
+from em.variance_components import Interval, explained, variance_components
+
+
+def show_continuum(
+    panel: Panel,
+    fit: MixedFit,
+    intervals: Sequence[Interval],
+    method: str,
+    tests: Sequence[RandomEffectTest],
+    limit: Bound | None,
+) -> None:
+    """Print what was read, the mixed model's means and variance components, and how well it fits."""
+    console, say = opened(panel, 3)
+    console.print(_estimates(fit, intervals, method))
+    for told in fit.singular:
+        say(f"singular: {told}")
+    if tests:
+        console.print(_tests(tests))
+    console.print(_summary(fit))
+    if limit is not None:
+        gap = max(limit.log_likelihood - fit.log_likelihood, 0.0)
+        say(f"No distribution of stores' coefficients can gain more than {gap:.3g} in log-likelihood over this normal.")
+
+
+def show_normal_mixture(panel: Panel, fits: Sequence[NormalMixtureFit], best_k: int, limit: Bound | None) -> None:
+    """Print what was read, all K beside each other, and the segments of the best with how stores differ inside them."""
+    console, say = opened(panel, len(fits))
+    console.print(criteria_table("Mixtures of normals", fits, best_k, limit))
+    best = next(fit for fit in fits if fit.k == best_k)
+    for line in told_of_criteria(fits, best_k):
+        say(line)
+    if best_k == 1:
+        say("One normal describes these stores best: a continuum, no segments.")
+    errors = best.standard_errors
+    console.print(segment_table(best, best.parameters.mu, None if errors is None else errors.mu))
+    if best.random:
+        console.print(_spread(best))
+    for k, singular in enumerate(best.singular):
+        for told in singular:
+            say(f"segment {k + 1}, singular: {told}")
+
+
+def _estimates(fit: MixedFit, intervals: Sequence[Interval], method: str) -> Table:
+    """Means, standard deviations, correlations and sigma: estimate, standard error, interval."""
+    at, by = variance_components(fit), "REML" if fit.restricted else "maximum likelihood"
+    # Profiles belong to the likelihood, whose own estimates REML's are near but not the same as.
+    of_ml = " of maximum likelihood" if fit.restricted and method == "profile" else ""
+    table = narrow(f"Mixed model by {by} (95 % intervals: {method}{of_ml})")
+    table.add_column("", overflow="fold")
+    for name in ("estimate", "se", "from", "to"):
+        table.add_column(name, justify="right", no_wrap=True)
+    ends: dict[tuple[str, ...], tuple[float, float]] = {
+        (one.kind, *one.of): (one.lower, one.upper) for one in intervals
+    }
+
+    def add(what: str, value: float, error: float, *key: str) -> None:
+        table.add_row(escape(what), *map(_number, (value, error, *ends.get(key, (np.nan, np.nan)))))
+
+    table.add_row("[bold]means of stores (fixed effects)")
+    for name, value, error in zip(fit.coefficients, fit.parameters.mu, fit.standard_errors, strict=True):
+        add(name, value, error, "mean", name)
+    table.add_row("[bold]between stores" + (" (variance components)" if fit.random else ": no coefficient varies"))
+    for a, name in enumerate(fit.random):
+        add(f"sd of {name}", at.sd[a], at.sd_error[a], "sd", name)
+    for (a, first), (c, second) in combinations(enumerate(fit.random), 2):
+        add(
+            f"correlation {first}, {second}",
+            at.correlation[a, c],
+            at.correlation_error[a, c],
+            "correlation",
+            first,
+            second,
+        )
+    table.add_row("[bold]inside stores")
+    if fit.sigma_rule == "fixed":
+        table.add_row("sigma", _number(at.sigma), "fixed")
+    else:
+        add("sigma", at.sigma, at.sigma_error, "sigma")
+    return table
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}" if np.isfinite(value) else "-"
+
+
+def _tests(tests: Sequence[RandomEffectTest]) -> Table:
+    table = narrow("Does it vary? Likelihood-ratio tests one by one")
+    for name in ("coefficient", "ratio", "df, half each", "p", "p, naive"):
+        table.add_column(name, justify="left" if name == "coefficient" else "right")
+    for test in tests:
+        halves = f"{test.degrees[0]}, {test.degrees[1]}"
+        p_values = (f"{p:.3g}" for p in (test.p_value, test.p_value_naive))
+        table.add_row(escape(test.coefficient), f"{test.statistic:.2f}", halves, *p_values)
+    return table
+
+
+def _summary(fit: MixedFit) -> Table:
+    """Log-likelihood, criteria and shares of variance."""
+    table = narrow("How well it fits" + (" (log-likelihood at the REML estimates)" if fit.restricted else ""))
+    table.add_column("")
+    table.add_column("", justify="right")
+    table.show_header = False
+    if fit.restricted_log_likelihood is not None:
+        table.add_row("REML criterion (log)", f"{fit.restricted_log_likelihood:.4f}")
+    table.add_row("log-likelihood", f"{fit.log_likelihood:.4f}")
+    table.add_row("parameters", str(fit.n_parameters))
+    for name in ("aic", "bic", "bic_stores", "bic_hybrid"):
+        table.add_row(in_words(name), f"{getattr(fit.criteria, name):.3f}")
+    shares = explained(fit)
+    if shares is not None:
+        table.add_row("R2 marginal (means alone)", f"{shares.r2_marginal:.4f}")
+        table.add_row("R2 conditional (with the stores' own)", f"{shares.r2_conditional:.4f}")
+        table.add_row("intraclass correlation", f"{shares.intraclass_correlation:.4f}")
+    return table
+
+
+def _spread(fit: NormalMixtureFit) -> Table:
+    """Omega of each segment: standard deviations, and correlations with the coefficients before."""
+    table = narrow("Inside segments: sd between stores (se), correlations")
+    table.add_column("segment", justify="right")
+    table.add_column("coefficient")
+    table.add_column("sd", justify="right")
+    for name in fit.random[:-1]:
+        table.add_column(f"with {name}", justify="right")
+    columns = [fit.coefficients.index(name) for name in fit.random]
+    for k in range(fit.k):
+        omega = fit.parameters.omega[k][np.ix_(columns, columns)]
+        sd = np.sqrt(np.diagonal(omega))
+        for a, name in enumerate(fit.random):
+            error = None if fit.standard_errors is None else fit.standard_errors.sd[k, a]
+            pairs = [omega[a, c] / (sd[a] * sd[c]) if sd[a] * sd[c] > 0.0 else np.nan for c in range(a)]
+            table.add_row(str(k + 1) if a == 0 else "", name, with_error(sd[a], error), *map(_number, pairs))
+    return table
