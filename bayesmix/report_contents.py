@@ -261,8 +261,8 @@ def _missing(fit: Fit, checks: Sequence[Check], insensitive: bool) -> list[str]:
     if fit.k == 1 and fit.model != "hierarchical":
         found.append("No picture of membership: with one segment every store is in it.")
     if fit.model == "hierarchical":
-        found.append("No segments and no estimates of EM: this model has none.")
-    elif fit.group("em") is None:
+        found.append("No segments: this model has none.")
+    if fit.group("em") is None:
         found.append("No estimates of EM: the file has none.")
     if fit.group("prior") is None:
         found.append("No prior beside the posterior: the file has no draws from it.")

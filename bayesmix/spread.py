@@ -77,7 +77,7 @@ def spread_start(omega: Floats, priors: Priors) -> dict[str, Floats]:
 
 
 def partial_correlations(correlation: Floats) -> Floats:
-    """The inverse of `correlation_factor` in numbers for one matrix, kept inside (-`MOST`, `MOST`); (p (p - 1) / 2,)."""
+    """The inverse of `correlation_factor` in numbers, for one matrix and kept within `MOST` of 0; (p (p - 1) / 2,)."""
     p = len(correlation)
     factor = np.linalg.cholesky((1.0 - 1e-6) * correlation + 1e-6 * np.eye(p))
     rest = np.sqrt(np.maximum(1.0 - np.cumsum(np.square(factor), axis=1) + np.square(factor), 1e-12))

@@ -44,7 +44,7 @@ def start_of(fit: MixtureFit) -> Start:
 
 
 def start_of_mixed(fit: MixedFit) -> Start:
-    """The start that a mixed model gives: one segment. Its own doubts are none about the posterior, which has priors."""
+    """The start that a mixed model gives: one segment. Its doubts are not the posterior's, which has priors."""
     mu, omega, sigma = fit.parameters
     components = variance_components(fit)
     errors = {
@@ -97,7 +97,7 @@ def em_solution(panel: Panel, k: int, sigma: SigmaRule, seed: int = 0, file: Pat
         raise InputError(f"{file}: was estimated with --sigma {results['settings'].get('sigma')}; expected {sigma}")
     if results["settings"].get("common"):
         raise InputError(f"{file}: has coefficients common to all segments; expected one made without --common")
-    fits = {fit["k"]: fit for fit in results["fits"]}
+    fits = {fit["k"]: fit for fit in results["fits"] if fit.get("model", "mixture") == "mixture"}
     if k not in fits:
         raise InputError(f"{file}: has no K = {k}, only {', '.join(map(str, sorted(fits)))}; run em.estimate --k {k}")
     fit = fits[k]

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesmix.hierarchical import QUANTITIES as OF_CONTINUUM
 from bayesmix.diagnose import summarise
+from bayesmix.hierarchical import QUANTITIES as OF_CONTINUUM
 from bayesmix.judged import Mode, Run
 from bayesmix.mixture import QUANTITIES as OF_SEGMENTS
 from bayesmix.normal_mixture import QUANTITIES as OF_NORMALS

@@ -20,12 +20,14 @@ Drawn = tuple[str, Figure, str]
 WIDE = 2.0  # standard deviations of log price that a demand curve spans to either side
 
 
-def gallery(comparison: Comparison, mixture: Score | None, continuum: Score | None) -> dict[str, Markup]:
+def gallery(
+    comparison: Comparison, mixture: Score | None, continuum: Score | None, normals: Score | None = None
+) -> dict[str, Markup]:
     """Pictures as inline SVG, by name.
 
     Parameters
     ----------
-    mixture, continuum : the two fits that the page shows; None where there is none.
+    mixture, continuum, normals : the fits that the page shows; None where there is none.
     """
     fit = comparison.best.fit
     axis = axis_of(fit.coefficients, fit.statistics)
@@ -35,6 +37,8 @@ def gallery(comparison: Comparison, mixture: Score | None, continuum: Score | No
         drawn += _of_mixture(mixture, axis, comparison.shrinkage)
     if continuum and axis:
         drawn += _of_continuum(continuum, axis, comparison.shrinkage, segment)
+    if normals and axis:
+        drawn += _of_normals(normals, axis, comparison.shrinkage)
     if mixture and continuum and len(fit.stores) > 1:
         drawn.append(_differences(mixture, continuum))
     return {name: Markup(inline_svg(figure, name, alt)) for name, figure, alt in drawn}
@@ -74,6 +78,15 @@ def _of_continuum(continuum: Score, axis: Axis, moved: Shrinkage, segment: Ints 
             f"{percent(share.min())} to {percent(share.max())}, against the standard error of its own price elasticity."
         )
         yield "pooling", pictures.pooling_picture(moved, name, axis), alt
+
+
+def _of_normals(normals: Score, axis: Axis, moved: Shrinkage) -> Iterator[Drawn]:
+    name, centres, segment = normals.name, _means(normals, "mu"), most_probable(normals.fit)
+    alt = (
+        f"{_hollow(moved, axis)} Under {name} each moves part of the way to the mean of its segment; "
+        f"{_spread(moved.after[name], axis)}."
+    )
+    yield "to-normals", pictures.shrinkage_picture(moved, name, axis, segment, centres), alt
 
 
 def _typical_prices(axis: Axis) -> tuple[float, float]:
