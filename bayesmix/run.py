@@ -37,7 +37,7 @@ def fit_mixture(
     k: int,
     *,
     sigma: SigmaRule = "fixed",
-    start: Start | None = None,
+    start: Start[MixtureParameters] | None = None,
     priors: Priors | Sequence[str] = (),
     settings: Settings = Settings(),  # noqa: B008
     keep: Path | None = None,
@@ -96,7 +96,7 @@ def fit_hierarchical(
     """
     problem = _problem(panel, "hierarchical", 1, sigma, priors, settings, random=random)
     fit = fit_mixed_model(panel, random=random, sigma=sigma, stats=problem.statistics)
-    return _fit_normals(replace(problem, start=start_of_mixed(fit)), (), keep)
+    return _fit_normals(problem, start_of_mixed(fit), (), keep)
 
 
 def fit_normal_mixture(
@@ -129,20 +129,22 @@ def fit_normal_mixture(
     fit = normal_mixture_fit.fit_normal_mixture(
         panel, k, random=random, sigma=sigma, seed=settings.seed, stats=problem.statistics
     )
-    return _fit_normals(replace(problem, start=start_of_normals(fit)), fit.others, keep)
+    return _fit_normals(problem, start_of_normals(fit), fit.others, keep)
 
 
-def _fit_normals(problem: Problem, others: Sequence[NormalMixtureParameters], keep: Path | None) -> Fit:
-    """Posterior of normal segments, from chains that start at the optimum of `problem.start` and at others."""
-    centred, sigma, start = problem.centred, problem.sigma, problem.start
-    best = start.parameters if start else None
-    if not isinstance(best, NormalMixtureParameters):
-        raise TypeError("normal segments start at normal segments")
+def _fit_normals(
+    problem: Problem,
+    start: Start[NormalMixtureParameters],
+    others: Sequence[NormalMixtureParameters],
+    keep: Path | None,
+) -> Fit:
+    """Posterior of normal segments, from chains that start at an optimum and at others."""
+    centred, sigma, best = problem.centred, problem.sigma, start.parameters
     chosen = [centred_parameters(one, centred) for one in starts_of_chains([best, *others], problem.settings.chains)]
     model = normal_mixture.normal_mixture_model(centred.statistics, problem.k, problem.priors, sigma)
     starts = [normal_mixture.normal_mixture_start(one, problem.priors, sigma) for one in chosen]
     drawn = _drawn(problem, model, normal_mixture.QUANTITIES, starts, keep)
-    return _fit(problem, drawn, memberships(best, problem.statistics)[0])
+    return _fit(replace(problem, start=start), drawn, memberships(best, problem.statistics)[0])
 
 
 def fit_sparse_mixture(
@@ -187,7 +189,7 @@ def fit_sparse_mixture(
     return _fit(replace(problem, start=_with_spare(start, k)), drawn, reference)
 
 
-def _with_spare(start: Start, k: int) -> Start:
+def _with_spare(start: Start[MixtureParameters], k: int) -> Start[MixtureParameters]:
     """EM's solution with room for k segments: no numbers where it has none."""
 
     def widened(values: Floats) -> Floats:

@@ -1,5 +1,7 @@
 """How stores vary inside a segment: standard deviations and canonical partial correlations of their coefficients."""
 
+from typing import Any
+
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
@@ -20,12 +22,13 @@ def spread_factor(priors: Priors, k: int) -> Symbolic:
     """
     varying = priors.varying
     p, q = len(priors.coefficients), len(varying)
-    model = pm.modelcontext(None)
-    model.add_coord("random", [priors.coefficients[c] for c in varying])  # pyright: ignore[reportAttributeAccessIssue]
+    model: Any = pm.modelcontext(None)
+    model.add_coord("random", [priors.coefficients[c] for c in varying])
     scale = pm.HalfNormal("scale", pm.Data("spread", _spreads(priors)), dims=("segment", "random"))
+    varies: Symbolic = pm.Data("varies", np.eye(p)[varying])
     shape = pm.Data("shape", np.tile(partial_correlation_shapes(q, priors.lkj), (k, 1)))
     partial = pm.Beta("partial", shape, shape)
-    of_each: Symbolic = pt.sum(scale[:, :, None] * pm.Data("varies", np.eye(p)[varying])[None], axis=1)
+    of_each: Symbolic = pt.sum(scale[:, :, None] * varies[None], axis=1)
     return of_each[:, :, None] * correlation_factor(2.0 * partial - 1.0, p, varying)
 
 
@@ -52,11 +55,13 @@ def correlation_factor(partial: Symbolic, p: int, varying: Ints | None = None) -
     row, column = (varying[index] for index in np.tril_indices(len(varying), -1))
     place = np.zeros((len(row), p, p))
     place[np.arange(len(row)), row, column] = 1.0
-    r: Symbolic = pt.sum(partial[:, :, None, None] * pm.Data("place", place)[None], axis=1)
+    places: Symbolic = pm.Data("place", place)
     before: Symbolic = pm.Data("before", np.triu(np.ones((p, p)), 1))
+    identity: Symbolic = pm.Data("identity", np.eye(p))
+    r: Symbolic = pt.sum(partial[:, :, None, None] * places[None], axis=1)
     log_rest: Symbolic = pt.log1p(-r * r)
     log_length: Symbolic = pt.sum(0.5 * log_rest[:, :, :, None] * before[None, None], axis=2)
-    return (r + pm.Data("identity", np.eye(p))[None]) * pt.exp(log_length)
+    return (r + identity[None]) * pt.exp(log_length)
 
 
 def spread_start(omega: Floats, priors: Priors) -> dict[str, Floats]:

@@ -19,7 +19,7 @@ from em.variance_components import variance_components
 
 
 @dataclass(frozen=True)
-class Start:
+class Start[Parameters: (MixtureParameters, NormalMixtureParameters)]:
     """A maximum-likelihood solution, its segments in falling order of weight.
 
     Attributes
@@ -30,20 +30,20 @@ class Start:
     doubts : why not to trust it; empty when it is to be trusted.
     """
 
-    parameters: MixtureParameters | NormalMixtureParameters
+    parameters: Parameters
     log_likelihood: float
     standard_errors: dict[str, Floats]
     doubts: tuple[str, ...] = ()
 
 
-def start_of(fit: MixtureFit) -> Start:
+def start_of(fit: MixtureFit) -> Start[MixtureParameters]:
     """The start that a fit of EM gives."""
     errors = fit.standard_errors
     by_name = {} if errors is None else {"weight": errors.weight, "theta": errors.theta, "sigma": errors.sigma}
     return Start(fit.parameters, fit.log_likelihood, by_name, fit.warnings)
 
 
-def start_of_mixed(fit: MixedFit) -> Start:
+def start_of_mixed(fit: MixedFit) -> Start[NormalMixtureParameters]:
     """The start that a mixed model gives: one segment. Its doubts are not the posterior's, which has priors."""
     mu, omega, sigma = fit.parameters
     components = variance_components(fit)
@@ -56,7 +56,7 @@ def start_of_mixed(fit: MixedFit) -> Start:
     return Start(parameters, fit.log_likelihood, errors)
 
 
-def start_of_normals(fit: NormalMixtureFit) -> Start:
+def start_of_normals(fit: NormalMixtureFit) -> Start[NormalMixtureParameters]:
     """The start that a mixture of normals gives."""
     errors = fit.standard_errors
     by_name = {} if errors is None else errors._asdict() | {"sd": _of_all(errors.sd, fit)}
@@ -70,7 +70,9 @@ def _of_all(of_random: Floats, fit: MixedFit | NormalMixtureFit) -> Floats:
     return every
 
 
-def em_solution(panel: Panel, k: int, sigma: SigmaRule, seed: int = 0, file: Path | None = None) -> Start:
+def em_solution(
+    panel: Panel, k: int, sigma: SigmaRule, seed: int = 0, file: Path | None = None
+) -> Start[MixtureParameters]:
     """The maximum-likelihood solution with k segments.
 
     Parameters

@@ -139,8 +139,8 @@ def _differing(comparison: Comparison, mixture: Score) -> str:
         return ""
     diff = difference(normals.loo.elpd_i, mixture.loo.elpd_i)
     return (
-        f" Letting the stores of {_of_stores(normals.fit.k)} differ does not predict better: a difference of "
-        f"{by_error(diff.elpd_diff, diff.dse)} ± {by_error(diff.dse, diff.dse)}."
+        f" Letting the stores of {_of_stores(normals.fit.k)} differ does not predict better beyond doubt: a "
+        f"difference of {by_error(diff.elpd_diff, diff.dse)} ± {by_error(diff.dse, diff.dse)}."
     )
 
 
@@ -157,8 +157,21 @@ def _continuum(comparison: Comparison, mixture: Score, rival: Score, diff: Diffe
     sentence = (
         f"The stores differ along a continuum rather than falling into segments: gradual differences predict a store "
         f"not yet seen better than {_of_stores(mixture.fit.k)}, {_by(diff, comparison)}."
+        f"{_segments_inside(comparison, rival)}"
     )
     return Verdict("continuum", "A continuum, not segments.", sentence, "", None, diff, True)
+
+
+def _segments_inside(comparison: Comparison, continuum: Score) -> str:
+    """What comes of dividing the continuum into segments; nothing where it was not tried."""
+    normals = chosen_normals(comparison)
+    if normals is None or normals is continuum or normals.fit.k == 1:
+        return ""
+    diff = difference(normals.loo.elpd_i, continuum.loo.elpd_i)
+    return (
+        f" Dividing it into {_of_stores(normals.fit.k)} whose stores differ does not predict better beyond doubt: a "
+        f"difference of {by_error(diff.elpd_diff, diff.dse)} ± {by_error(diff.dse, diff.dse)}."
+    )
 
 
 def _over_continuum(comparison: Comparison, normals: Score) -> str:
