@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from em.statistics import Floats
 
 QUANTITIES = {"mu": ("coefficient",), "omega": ("coefficient", "coefficient_2"), "sigma": ()}
@@ -14,4 +16,4 @@ def without_segment(quantities: Mapping[str, Floats], before: int) -> dict[str, 
     ----------
     before : number of axes in front of that of the segment.
     """
-    return {name: quantities[name].take(0, axis=before) for name in QUANTITIES}
+    return {name: np.asarray(np.take(quantities[name], 0, axis=before)) for name in QUANTITIES}

@@ -95,7 +95,7 @@ def test_segments_whose_stores_differ_from_the_panel_to_a_file(panel, tmp_path, 
     words = ["--model", "normal-mixture", "--k", 2, "--random", "intercept", "--report", "page.html"]
     end = ended(command, panel, *words, *QUICK)
     assert end.code == 0, end.err
-    for text in ("2 segments whose stores differ", "sd intercept", "half-normal(1)", "verdict: to be trusted"):
+    for text in ("2 segments whose stores differ", "sd of intercept", "half-normal(1)", "verdict: to be trusted"):
         assert text in end.out
     assert "Two segments of stores that differ" in (tmp_path / "page.html").read_text()
     file = tree(tmp_path / "normal-mixture-2.nc")
