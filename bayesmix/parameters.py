@@ -48,6 +48,11 @@ def spoken(coefficient: str) -> str:
     return SPOKEN.get(coefficient, coefficient)
 
 
+def deviating(coefficient: str) -> str:
+    """What a store's deviation in a coefficient is of, for a reader."""
+    return "log sales in a typical week" if coefficient == "intercept" else spoken(coefficient)
+
+
 def _of_segments(fit: Fit) -> Iterator[Parameter]:
     alone = fit.k == 1
     common = fit.sigma_rule == "common"

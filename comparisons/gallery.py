@@ -7,6 +7,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from bayesmix.axis import Axis, axis_of
+from bayesmix.pictures_of_pooling import pooling_picture
 from bayesmix.pictures_of_segments import demand_picture, membership_picture
 from bayesmix.rounding import fixed, percent
 from bayesmix.segments_of_stores import SURE_OF, membership, most_probable
@@ -77,7 +78,7 @@ def _of_continuum(continuum: Score, axis: Axis, moved: Shrinkage, segment: Ints 
             f"A point for each store: the share of its estimate that comes from the other stores, "
             f"{percent(share.min())} to {percent(share.max())}, against the standard error of its own price elasticity."
         )
-        yield "pooling", pictures.pooling_picture(moved, name, axis), alt
+        yield "pooling", pooling_picture(moved.own_se[:, axis.price], share), alt
 
 
 def _of_normals(normals: Score, axis: Axis, moved: Shrinkage) -> Iterator[Drawn]:

@@ -6,12 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayesmix.fitted import Fit
-from bayesmix.segments_of_stores import membership
-from bayesmix.store_summaries import own_variances
-from em.scatter import scatter
-from em.statistics import Floats, GaussianStatistics
-
-DRAWS = 200  # enough for a posterior mean that is read as whole per cent
+from bayesmix.pooling import pooling
+from bayesmix.store_summaries import own_standard_errors
+from em.statistics import Floats
 
 
 @dataclass(frozen=True)
@@ -54,44 +51,3 @@ def shrinkage(fits: Sequence[Fit]) -> Shrinkage:
         pooling={fit.name: pooling(fit) for fit in fits if fit.draws.omega is not None},
         same_information=bool(np.allclose(stats.xtx, stats.xtx[:1], rtol=1e-9)),
     )
-
-
-def pooling(fit: Fit) -> Floats:
-    """Share that the other stores have in what a model whose stores differ says of each store.
-
-    Given the hyperparameters, theta_i has variance Omega before the store's own weeks are seen and
-    V_i = (Omega^-1 + X_i'X_i / sigma^2)^-1 after. The share is V_i / Omega, coefficient by coefficient: 0 where the
-    store speaks for itself, 1 where its weeks say nothing and the others speak for it. With one coefficient it is the
-    weight of the mean of all stores in the store's estimate (Gelman & Pardoe 2006, Technometrics 48). Of several
-    segments it is that of each, weighted by the store's membership; 1 of a coefficient that does not vary.
-
-    Returns
-    -------
-    (store, coefficient) posterior mean, from 0 to 1.
-    """
-    draws, stats = fit.draws, fit.statistics
-    if draws.omega is None:
-        return np.ones(stats.b.shape)
-    belongs = np.ones((stats.n_stores, 1)) if fit.k == 1 else membership(fit)
-    thinned = np.unique(np.linspace(0, len(draws.sigma) - 1, DRAWS).astype(int))
-    identity = np.eye(stats.n_coefficients)
-    share = np.zeros(stats.b.shape)
-    for d in thinned:
-        for k in range(fit.k):
-            before = draws.omega[d, k]
-            after = np.linalg.solve(identity + before @ stats.xtx / draws.sigma[d, k] ** 2, before)
-            variance = np.diagonal(before)
-            left = np.diagonal(after, axis1=1, axis2=2)
-            left = np.divide(left, variance, out=np.ones_like(left), where=variance > 0.0)
-            share += belongs[:, k, None] * left
-    return share / thinned.size
-
-
-def own_standard_errors(stats: GaussianStatistics) -> Floats:
-    """Standard errors of each store's own least squares, with one residual variance pooled over stores.
-
-    Returns
-    -------
-    (store, coefficient), infinite where the store's weeks do not determine the coefficient.
-    """
-    return scatter(stats) * np.sqrt(own_variances(stats))

@@ -1,14 +1,15 @@
 """How much of the variance of log sales a mixed model explains: R-squared and the intraclass correlation."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from em.mixed_model import MixedFit
+from em.statistics import Floats, GaussianStatistics
 
 
 class Explained(NamedTuple):
-    """Variances over the rows of a panel and their shares.
+    """Variances over the rows of a panel and their shares: numbers, or arrays over draws.
 
     Attributes
     ----------
@@ -20,25 +21,37 @@ class Explained(NamedTuple):
     intraclass_correlation : `between` as a share of `between` and `residual`: the correlation of two weeks of a store.
     """
 
-    fixed: float
-    between: float
-    residual: float
-    r2_marginal: float
-    r2_conditional: float
-    intraclass_correlation: float
+    fixed: Any
+    between: Any
+    residual: Any
+    r2_marginal: Any
+    r2_conditional: Any
+    intraclass_correlation: Any
 
 
 def explained(fit: MixedFit) -> Explained | None:
     """Shares of variance explained; None without an intercept, where the variance of X mu is not in the statistics."""
     if "intercept" not in fit.coefficients:
         return None
-    mu, omega, sigma = fit.parameters
     one = fit.coefficients.index("intercept")
-    gram, rows = fit.statistics.xtx.sum(0), fit.statistics.n_observations
-    mean = gram[one] / rows
+    return Explained(*map(float, variance_shares(fit.statistics, one, *map(np.asarray, fit.parameters))))
+
+
+def variance_shares(stats: GaussianStatistics, intercept: int, mu: Floats, omega: Floats, sigma: Floats) -> Explained:
+    """Shares of variance at given parameters.
+
+    Parameters
+    ----------
+    intercept : index of its coefficient.
+    mu : (..., coefficient)
+    omega : (..., coefficient, coefficient)
+    sigma : (...)
+    """
+    gram, rows = stats.xtx.sum(0), stats.n_observations
+    mean = gram[intercept] / rows
     centred = gram - rows * np.outer(mean, mean)
-    fixed = float(mu @ centred @ mu) / max(rows - 1, 1)
-    between = float(np.sum(omega * gram)) / rows
-    residual = sigma**2
+    fixed = np.einsum("...p,pq,...q->...", mu, centred, mu) / max(rows - 1, 1)
+    between = np.einsum("...pq,pq->...", omega, gram) / rows
+    residual = np.square(sigma)
     total = fixed + between + residual
     return Explained(fixed, between, residual, fixed / total, (fixed + between) / total, between / (between + residual))
