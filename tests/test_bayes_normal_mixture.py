@@ -9,12 +9,16 @@ from test_bayes_run import SHORT, as_panel
 import bayesmix
 import bayesmix.normal_mixture
 from bayesmix.centre import centre
+from bayesmix.density import compile_density, log_density
+from bayesmix.labels import relabel_unconstrained
 from bayesmix.normal_mixture import normal_mixture_start
+from bayesmix.priors import default_priors
 from bayesmix.run import fit_hierarchical, fit_mixture, fit_normal_mixture
 from bayesmix.sample import Settings
 from bayesmix.store_loo import loo, total
 from em.errors import InputError
 from em.mixed_model import fit_mixed_model
+from em.normal_mixture import NormalMixtureParameters
 from em.panel import store_statistics
 from em.statistics import build
 
@@ -161,3 +165,19 @@ def test_what_is_not_possible_is_refused():
     ):
         with pytest.raises(InputError, match=message):
             fit_normal_mixture(data, **({"k": 2} | options), settings=dataclasses.replace(SHORT, draws=4))
+
+
+def test_renumbered_draws_have_the_density_of_those_drawn():
+    rng = np.random.default_rng(0)
+    data, _, _ = drawn(6, stores=12)
+    stats = store_statistics(data)
+    priors = default_priors(stats, data.coefficients)
+    params = NormalMixtureParameters(
+        np.array([0.5, 0.3, 0.2]), rng.normal(size=(3, 2)), np.tile(np.eye(2), (3, 1, 1)), np.ones(3)
+    )
+    model = bayesmix.normal_mixture.normal_mixture_model(stats, 3, priors, "common")
+    density = compile_density(model, [normal_mixture_start(params, priors, "common")])
+    q = density.starts + 0.5 * rng.standard_normal((5, density.starts.shape[1]))
+    moved = relabel_unconstrained(q, density.shapes, np.tile([2, 0, 1], (5, 1)))
+    assert not np.allclose(moved, q)
+    np.testing.assert_allclose(log_density(density, moved), log_density(density, q), rtol=1e-10)
