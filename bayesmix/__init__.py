@@ -13,10 +13,19 @@ if TYPE_CHECKING:
     from bayesmix.fitted import Fit
     from bayesmix.priors import Priors
     from bayesmix.read import load
-    from bayesmix.run import fit_hierarchical, fit_mixture, fit_sparse_mixture
+    from bayesmix.run import fit_hierarchical, fit_mixture, fit_normal_mixture, fit_sparse_mixture
     from bayesmix.sample import Settings
 
-__all__ = ["Fit", "Priors", "Settings", "fit_hierarchical", "fit_mixture", "fit_sparse_mixture", "load"]
+__all__ = [
+    "Fit",
+    "Priors",
+    "Settings",
+    "fit_hierarchical",
+    "fit_mixture",
+    "fit_normal_mixture",
+    "fit_sparse_mixture",
+    "load",
+]
 
 _HOME = {
     "Fit": "fitted",
@@ -24,6 +33,7 @@ _HOME = {
     "Settings": "sample",
     "fit_hierarchical": "run",
     "fit_mixture": "run",
+    "fit_normal_mixture": "run",
     "fit_sparse_mixture": "run",
     "load": "read",
 }

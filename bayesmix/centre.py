@@ -4,14 +4,18 @@ The intercept is log sales where every other column is zero, at a price of one; 
 the average (log) price, of which something is known before the data are seen. With x_c = x - mean,
 
     theta = back theta_c,   mu = back mu_c,   Omega = back Omega_c back'.
+
+Where an intercept does not vary between stores that have slopes of their own, it is zero prices at which they do not
+differ, so the columns of those slopes stay as they are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from em.mixture import MixtureParameters
+from em.normal_mixture import NormalMixtureParameters
 from em.statistics import Floats, GaussianStatistics
 
 
@@ -28,8 +32,13 @@ class Centred(NamedTuple):
     back: Floats
 
 
-def centre(stats: GaussianStatistics, coefficients: tuple[str, ...]) -> Centred:
-    """Statistics on columns centred at their means over all rows; as they are where there is no intercept."""
+def centre(stats: GaussianStatistics, coefficients: tuple[str, ...], random: Sequence[str] | None = None) -> Centred:
+    """Statistics on columns centred at their means over all rows; as they are where there is no intercept.
+
+    Parameters
+    ----------
+    random : names of the coefficients that vary between the stores of a segment; None is all of them or none.
+    """
     back = np.eye(stats.n_coefficients)
     if "intercept" not in coefficients:
         return Centred(stats, back)
@@ -37,15 +46,22 @@ def centre(stats: GaussianStatistics, coefficients: tuple[str, ...]) -> Centred:
     total = stats.xtx.sum(0)
     mean = total[one] / total[one, one]
     mean[one] = 0.0
+    if random is not None and "intercept" not in random:
+        mean[[name in random for name in coefficients]] = 0.0
     back[one] -= mean
     b = stats.b.copy()
     b[:, one] += stats.b @ mean
     return Centred(stats._replace(xtx=back.T @ stats.xtx @ back, b=b), back)
 
 
-def centred_parameters(params: MixtureParameters, centred: Centred) -> MixtureParameters:
+def centred_parameters[Parameters: (MixtureParameters, NormalMixtureParameters)](
+    params: Parameters, centred: Centred
+) -> Parameters:
     """Segments on centred columns."""
-    return params._replace(theta=params.theta @ np.linalg.inv(centred.back).T)
+    onto = np.linalg.inv(centred.back)
+    if isinstance(params, MixtureParameters):
+        return params._replace(theta=params.theta @ onto.T)
+    return params._replace(mu=params.mu @ onto.T, omega=onto @ params.omega @ onto.T)
 
 
 def uncentred(quantities: Mapping[str, Floats], centred: Centred) -> dict[str, Floats]:

@@ -28,6 +28,8 @@ EXAMPLE = """examples:
       how many segments are in use, when ten are allowed
   python -m bayesmix.fit sales.csv --model hierarchical --sigma common --out continuum.nc
       no segments: coefficients of stores vary about a mean
+  python -m bayesmix.fit sales.csv --model normal-mixture --k 2 3 --sigma common
+      segments whose stores differ too: normal-mixture-2.nc and normal-mixture-3.nc
   python -m bayesmix.fit sales.csv --k 3 --prior "log_price=normal(-2, 0.5)" "weight=dirichlet(4)"
       other beliefs, in the units of the tables
 
@@ -40,6 +42,13 @@ exit codes: 0 good; 2 the input or the call is wrong; 3 written, but not to be t
 """
 
 
+MODELS = ("mixture", "hierarchical", "normal-mixture")
+HELP_ON_MODELS = (
+    "mixture: segments of stores that are alike; hierarchical: no segments, a continuum of stores; normal-mixture: "
+    "segments whose stores differ (default: mixture)"
+)
+
+
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     p = Parser(
@@ -50,8 +59,14 @@ def parser() -> argparse.ArgumentParser:
     )
     add_panel_arguments(p)
     group = p.add_argument_group("model")
-    group.add_argument("--model", choices=["mixture", "hierarchical"], default="mixture", help="default: mixture")
+    group.add_argument("--model", choices=list(MODELS), default="mixture", help=HELP_ON_MODELS)
     group.add_argument("--k", nargs="+", metavar="K", help="number of segments of a mixture, or several: 2 3 4 or 1..6")
+    group.add_argument(
+        "--random",
+        nargs="+",
+        metavar="NAME",
+        help="coefficients that vary between the stores of a segment, for models in which they differ (default: all)",
+    )
     group.add_argument(
         "--sparse",
         action="store_true",
@@ -87,7 +102,7 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--out",
         metavar="FILE.nc",
-        help="file to write, with {k} in its name for several K (default: mixture-{k}.nc or hierarchical.nc)",
+        help="file to write, with {k} in its name for several K (default: MODEL-{k}.nc, or hierarchical.nc)",
     )
     group.add_argument(
         "--report", metavar="FILE.html", help="also write a page of diagnostics, with {k} in its name for several K"
@@ -99,7 +114,7 @@ def command(argv: list[str]) -> int:
     """Parse, fit, write, show."""
     args = parser().parse_args(argv)
     ks = _checked(args)
-    default = "hierarchical.nc" if args.model == "hierarchical" else "mixture-{k}.nc"
+    default = "hierarchical.nc" if args.model == "hierarchical" else f"{args.model}-{{k}}.nc"
     outs = _files(args.out or default, ks, "--out")
     pages = _files(args.report, ks, "--report") if args.report else []
     check_writable(*outs, *pages, inputs=[args.data or SAMPLE, args.start])
@@ -170,10 +185,13 @@ def _fit(
     args: argparse.Namespace, panel: "Panel", k: int, start: "Start | None", settings: "Settings", keep: Path
 ) -> "Fit":
     """One posterior."""
-    from bayesmix.run import fit_hierarchical, fit_mixture, fit_sparse_mixture
+    from bayesmix.run import fit_hierarchical, fit_mixture, fit_normal_mixture, fit_sparse_mixture
 
-    if args.model == "hierarchical":
-        return fit_hierarchical(panel, sigma=args.sigma, priors=args.prior, settings=settings, keep=keep)
+    if args.model != "mixture":
+        options = {"random": args.random, "sigma": args.sigma, "priors": args.prior}
+        if args.model == "hierarchical":
+            return fit_hierarchical(panel, **options, settings=settings, keep=keep)
+        return fit_normal_mixture(panel, k, **options, settings=settings, keep=keep)
     if args.sparse:
         return fit_sparse_mixture(panel, k, sigma=args.sigma, priors=args.prior, settings=settings)
     return fit_mixture(panel, k, sigma=args.sigma, start=start, priors=args.prior, settings=settings, keep=keep)
@@ -192,29 +210,39 @@ def _write_page(page: Path, fit: "Fit") -> None:
 
 def _checked(args: argparse.Namespace) -> list[int]:
     """The numbers of segments; raises InputError for what the arguments alone show to be wrong."""
-    if args.model == "mixture":
+    ks = [1]
+    if args.model != "hierarchical":
         if args.k is None:
             raise InputError("how many segments? give --k, such as --k 3 (see --help)")
         ks = numbers_of_segments(args.k)
         if min(ks) < 1:
             raise InputError(f"K is {min(ks)}; expected a number of segments from 1")
+    if args.model == "mixture":
         if args.sparse and args.start:
             raise InputError(
                 "--start is not for --sparse: its segments are numbered once it is known how many there are"
             )
+        if args.random:
+            raise InputError("--random is for models in which the stores of a segment differ; in a mixture none do")
     else:
-        for name in ("k", "start", "sparse"):
-            if getattr(args, name):
-                raise InputError(f"--{name} is for the mixture; the hierarchical model has no segments")
-        if args.sigma == "segment":
-            raise InputError("--sigma segment is for the mixture; the hierarchical model has fixed or common")
-        ks = [1]
+        _check_for_mixtures(args)
     for name, least in (("draws", 4), ("tune", 1), ("chains", 1), ("seed", 0)):
         if getattr(args, name) < least:
             raise InputError(f"--{name} is {getattr(args, name)}; expected at least {least}")
         if getattr(args, name) > MOST and name != "seed":
             raise InputError(f"--{name} is {getattr(args, name)}; expected at most {MOST}")
     return ks
+
+
+def _check_for_mixtures(args: argparse.Namespace) -> None:
+    """Raise InputError for what only the mixture has."""
+    if args.model == "hierarchical" and args.k:
+        raise InputError("--k is for the mixture; the hierarchical model has no segments")
+    for name in ("start", "sparse"):
+        if getattr(args, name):
+            raise InputError(f"--{name} is for the mixture; the {args.model} model has none of it")
+    if args.sigma == "segment":
+        raise InputError(f"--sigma segment is for the mixture; the {args.model} model has fixed or common")
 
 
 def _files(name: str, ks: list[int], option: str) -> list[Path]:

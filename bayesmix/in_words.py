@@ -22,21 +22,23 @@ def title(fit: Fit) -> str:
         return "One segment of stores"
     in_use = fit.group("segments_in_use")
     allowed = "" if in_use is None else f" in use, of {spelt(in_use.sizes['number'])} allowed"
-    return f"{spelt(fit.k).capitalize()} segments of stores{allowed}"
+    differ = " that differ" if fit.model == "normal-mixture" else ""
+    return f"{spelt(fit.k).capitalize()} segments of stores{allowed}{differ}"
 
 
 def sentences(fit: Fit) -> list[str]:
     """What the posterior says of shares, price and sales: one sentence for each segment, or for the average store."""
     price, axis = price_column(fit.coefficients), axis_of(fit.coefficients, fit.statistics)
     draws = fit.draws
-    if fit.model == "hierarchical":
+    if fit.model == "hierarchical":  # whose one segment goes without saying
         return _continuum(draws.mu[:, 0], None if draws.omega is None else draws.omega[:, 0], price, axis)
     found = []
     for k in range(fit.k):
-        start = "All stores respond alike" if fit.k == 1 else f"{_share(draws.weight[:, k])} of the stores"
+        alike = "All stores together" if draws.omega is not None else "All stores respond alike"
+        start = alike if fit.k == 1 else f"{_share(draws.weight[:, k])} of the stores"
         parts = []
         if price is not None:
-            parts.append(f"a price 1 % higher goes with {_change(draws.mu[:, k, price])}")
+            parts.append(f"a price 1 % higher goes with {_change(draws.mu[:, k, price])}{_among(fit, k, price)}")
         if axis is not None:
             parts.append(f"a typical week sells {_sales(draws.mu[:, k] @ axis.at)} units at the average price")
         said = "; ".join(parts) or "this model has no price, so it says nothing of what a price does"
@@ -44,11 +46,19 @@ def sentences(fit: Fit) -> list[str]:
     return found
 
 
+def _among(fit: Fit, k: int, price: int) -> str:
+    """How far the stores of a segment differ in what a price does; nothing where they are alike."""
+    if fit.draws.omega is None:
+        return ""
+    sd = np.sqrt(np.maximum(fit.draws.omega[:, k, price, price], 0.0))
+    return f" on average, and its stores' elasticities have a standard deviation of {_number(sd)}" if sd.any() else ""
+
+
 def _continuum(mu: Floats, omega: Floats | None, price: int | None, axis: Axis | None) -> list[str]:
     if price is None:
         return ["Every store has coefficients of its own; this model has no price, so it says nothing of a price."]
     found = [f"In the average store a price 1 % higher goes with {_change(mu[:, price])}."]
-    if omega is not None:
+    if omega is not None and omega[:, price, price].any():
         sd = np.sqrt(np.maximum(omega[:, price, price], 0.0))
         found.append(
             f"Stores differ: their elasticities have a standard deviation of {_number(sd)}, about a mean of "
@@ -65,6 +75,7 @@ def prior_words(fit: Fit) -> list[str]:
     if not numbers:
         return []
     whose = "the average store's" if fit.model == "hierarchical" else "each segment's" if fit.k > 1 else "all stores'"
+    whose = "each segment's average store's" if fit.model == "normal-mixture" and fit.k > 1 else whose
     found = [
         f"{whose} {_of_coefficient(name, fit.coefficients)}: most likely near {fixed(mean, 2)}, with 89 % probability "
         f"between {fixed(mean - Z * sd, 1)} and {fixed(mean + Z * sd, 1)}"
@@ -85,6 +96,7 @@ def prior_words(fit: Fit) -> list[str]:
         found += [
             f"sd of the stores' {spoken(name)}: below {fixed(float(scale) * Z, 2)} with 89 % probability"
             for name, scale in zip(fit.coefficients, scales, strict=True)
+            if scale > 0.0
         ]
     return [f"{line[0].upper()}{line[1:]}." for line in found]
 

@@ -10,6 +10,7 @@ import xarray as xr
 from bayesmix.centre import Centred
 from bayesmix.density import Density
 from bayesmix.diagnose import reasons_for_distrust
+from bayesmix.hierarchical import without_segment
 from bayesmix.labels import relabel, relabel_unconstrained, share_switched
 from bayesmix.modes import Weights, chains_by_mode, weigh
 from bayesmix.posterior import StorePosterior, flat, parameter_draws, store_posterior
@@ -32,12 +33,12 @@ class Problem:
     ----------
     panel, statistics : the data, and their sufficient statistics.
     centred : the same on the columns that are sampled on.
-    model : "mixture" or "hierarchical".
+    model : "mixture", "hierarchical" or "normal-mixture".
     k : number of segments; 1 for the hierarchical model.
     sigma : the rule of the residual standard deviation.
     sparse : whether k is more segments than are expected to be in use.
     priors, settings : what is believed, how much is drawn.
-    start : EM's solution that numbers the segments; None where the model has none.
+    start : the maximum-likelihood solution that numbers the segments; None before it is known.
     """
 
     panel: Panel
@@ -159,11 +160,11 @@ def _mode(chains: Ints, problem: Problem, drawn: Drawn, reference: Floats) -> Mo
     raw = drawn.quantities
     parameters = parameter_draws({name: flat(value) for name, value in raw.items()})
     stores = store_posterior(problem.statistics, parameters, reference)
-    if problem.model == "mixture":
+    if problem.model == "hierarchical":
+        quantities = without_segment(raw, 2)
+    else:
         order = stores.permutation
         quantities = {name: relabel(flat(value), order).reshape(value.shape) for name, value in raw.items()}
-    else:
-        quantities = {**raw, "sigma": raw["sigma"][..., 0]}
     loglik = stores.loglik.sum(1).reshape(raw["sigma"].shape[:2])
     q = drawn.unconstrained
     if q is not None and drawn.density is not None:

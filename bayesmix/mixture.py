@@ -7,7 +7,7 @@ import pytensor.tensor as pt
 from bayesmix.likelihood import store_data, total_loglik
 from bayesmix.priors import Priors
 from bayesmix.residual import log_sigma_start, residual_sd
-from bayesmix.weights import LogRatio
+from bayesmix.weights import LogRatio, weight_start
 from em.mixture import MixtureParameters, SigmaRule
 from em.statistics import Floats, GaussianStatistics
 
@@ -38,9 +38,8 @@ def mixture_model(stats: GaussianStatistics, k: int, priors: Priors, sigma: Sigm
 
 def mixture_start(params: MixtureParameters, sigma: SigmaRule) -> dict[str, Floats]:
     """Values of the model's random variables at a solution of EM."""
-    weight = np.maximum(params.weight, 1e-3)
     return {
-        "weight": weight / weight.sum(),
+        "weight": weight_start(params.weight),
         "theta": params.theta,
         "log_sigma": log_sigma_start(sigma, params.sigma),
     }

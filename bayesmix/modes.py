@@ -9,7 +9,6 @@ from scipy.sparse.csgraph import connected_components
 
 from bayesmix.density import Density
 from bayesmix.evidence import bridge
-from em.mixture import MixtureParameters
 from em.statistics import Floats, Ints
 
 LEVELS = 1.0  # between chains' mean log-likelihoods, in units of their sd inside a chain
@@ -34,7 +33,7 @@ class Weights(NamedTuple):
     log_weight_se: Floats
 
 
-def starts_of_chains(optima: Sequence[MixtureParameters], chains: int) -> list[MixtureParameters]:
+def starts_of_chains[Parameters](optima: Sequence[Parameters], chains: int) -> list[Parameters]:
     """One optimum for each chain: the first half of them (and one more) at the best, the others at the next best."""
     at_best = chains if len(optima) == 1 else (chains + 1) // 2
     others = [optima[1 + i % (len(optima) - 1)] for i in range(chains - at_best)]

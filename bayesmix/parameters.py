@@ -49,6 +49,11 @@ def spoken(coefficient: str) -> str:
     return SPOKEN.get(coefficient, coefficient)
 
 
+def deviating(coefficient: str) -> str:
+    """What a store's deviation in a coefficient is of, for a reader."""
+    return "log sales in a typical week" if coefficient == "intercept" else spoken(coefficient)
+
+
 def _of_segments(fit: Fit) -> Iterator[Parameter]:
     alone = fit.k == 1
     common = fit.sigma_rule == "common"
@@ -80,14 +85,25 @@ def _spread(fit: Fit, segment: int | None, at: tuple[int, ...]) -> Iterator[Para
         return
     sd, correlation = posterior
     prior_sd, prior_correlation = prior or (None, None)
+    em = fit.group("em")
     for c, name in enumerate(fit.coefficients):
         before = None if prior_sd is None else prior_sd[..., c].ravel()
-        yield Parameter(segment, f"sd of {spoken(name)}", sd[..., c], prior=before)
+        estimate, error = (_estimate(em, variable, (*at, c)) for variable in ("sd", "sd_se"))
+        yield Parameter(segment, f"sd of {spoken(name)}", sd[..., c], estimate, error, before)
     for a in range(len(fit.coefficients)):
         for c in range(a):
             name = f"correlation of {spoken(fit.coefficients[c])} and {spoken(fit.coefficients[a])}"
             before = None if prior_correlation is None else prior_correlation[..., a, c].ravel()
-            yield Parameter(segment, name, correlation[..., a, c], prior=before)
+            yield Parameter(segment, name, correlation[..., a, c], _correlation(em, (*at, a, c)), prior=before)
+
+
+def _correlation(em: xr.Dataset | None, at: tuple[int, ...]) -> float | None:
+    *segment, a, c = at
+    covariance, first, second = (
+        _estimate(em, variable, (*segment, *index))
+        for variable, index in (("omega", (a, c)), ("sd", (a,)), ("sd", (c,)))
+    )
+    return covariance / (first * second) if covariance is not None and first and second else None
 
 
 def _sd_and_correlation(group: xr.Dataset | None, at: tuple[int, ...]) -> tuple[Floats, Floats] | None:

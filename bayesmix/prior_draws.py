@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.special import xlogy
 
+from bayesmix.hierarchical import without_segment
 from bayesmix.posterior import parameter_draws
 from bayesmix.priors import Priors, partial_correlation_shapes
 from em.likelihood import roots
@@ -21,36 +22,38 @@ TINY = float(np.finfo(float).tiny)
 def draw_prior(
     priors: Priors, model: str, k: int, sigma_rule: SigmaRule, back: Floats, n: int, seed: int
 ) -> dict[str, Floats]:
-    """Draws from the prior of a mixture or of the hierarchical model.
+    """Draws from the prior of any of the three models.
 
     Segments have no order before the data are seen, so each of them has the same prior.
 
     Parameters
     ----------
-    k : number of segments of a mixture.
+    k : number of segments; 1 for the hierarchical model.
     back : (coefficient, coefficient) from centred columns to those as they are.
     n : number of draws.
 
     Returns
     -------
     By the names and shapes of the posterior: weight (draw, segment), theta (draw, segment, coefficient) and sigma
-    (draw, segment), or mu (draw, coefficient), omega (draw, coefficient, coefficient) and sigma (draw,).
+    (draw, segment); weight, mu, omega (draw, segment, coefficient, coefficient) and sigma; or mu (draw, coefficient),
+    omega (draw, coefficient, coefficient) and sigma (draw,).
     """
     rng = np.random.default_rng(seed)
     p = len(priors.coefficients)
-    segments = 1 if model == "hierarchical" else k
-    center = np.array(priors.mean) + np.array(priors.sd) * rng.standard_normal((n, segments, p))
-    free = {"fixed": 0, "common": 1, "segment": segments}[sigma_rule]
+    center = (np.array(priors.mean) + np.array(priors.sd) * rng.standard_normal((n, k, p))) @ back.T
+    free = {"fixed": 0, "common": 1, "segment": k}[sigma_rule]
     log_sigma = np.log(priors.sigma_median) + priors.sigma_log_sd * rng.standard_normal((n, free))
-    sigma = np.exp(log_sigma) * np.ones(segments) if free else np.ones((n, segments))
-    if model != "hierarchical":
-        weight = rng.dirichlet(np.full(k, priors.concentration), n)
-        return {"weight": weight, "theta": center @ back.T, "sigma": sigma}
-    scale = np.array(priors.spreads) * np.abs(rng.standard_normal((n, p)))
-    shape = partial_correlation_shapes(p, priors.lkj)
-    partial = 2.0 * rng.beta(shape, shape, (n, shape.size)) - 1.0
-    factor = back @ (scale[..., None] * correlation_factors(partial, p))
-    return {"mu": center[:, 0] @ back.T, "omega": factor @ np.swapaxes(factor, -1, -2), "sigma": sigma[:, 0]}
+    sigma = np.exp(log_sigma) * np.ones(k) if free else np.ones((n, k))
+    weight = rng.dirichlet(np.full(k, priors.concentration), n)
+    if model == "mixture":
+        return {"weight": weight, "theta": center, "sigma": sigma}
+    varying = priors.varying
+    scale = np.array(priors.spreads) * np.abs(rng.standard_normal((n, k, p)))
+    shape = partial_correlation_shapes(varying.size, priors.lkj)
+    partial = 2.0 * rng.beta(shape, shape, (n, k, shape.size)) - 1.0
+    factor = back[:, varying] @ (scale[..., varying, None] * correlation_factors(partial, varying.size))
+    drawn = {"weight": weight, "mu": center, "omega": factor @ np.swapaxes(factor, -1, -2), "sigma": sigma}
+    return without_segment(drawn, 1) if model == "hierarchical" else drawn
 
 
 def correlation_factors(partial: Floats, p: int) -> Floats:
@@ -88,12 +91,12 @@ def log_prior(
 
     Returns
     -------
-    (chain, draw) by theta and weight of a mixture, or mu, spread and (from two coefficients on) correlation of the
-    hierarchical model, and by sigma unless it is fixed.
+    (chain, draw) by theta of a mixture, or mu, spread and (from two varying coefficients on) correlation where stores
+    differ inside segments; by weight unless there is one segment by definition, and by sigma unless it is fixed.
     """
     q = quantities
     to_centred = np.linalg.inv(back)
-    name = "mu" if model == "hierarchical" else "theta"
+    name = "theta" if model == "mixture" else "mu"
     z = (q[name] @ to_centred.T - np.array(priors.mean)) / np.array(priors.sd)
     parts = {name: -0.5 * _over_draws(np.square(z))}
     if model != "hierarchical":
@@ -104,13 +107,14 @@ def log_prior(
         log_sigma = np.log(one)
         of_sigma = -0.5 * np.square((log_sigma - np.log(priors.sigma_median)) / priors.sigma_log_sd) - log_sigma
         parts["sigma"] = _over_draws(of_sigma)
-    if model == "hierarchical":
-        omega = to_centred @ q["omega"] @ to_centred.T
+    varying = priors.varying
+    if model != "mixture" and varying.size:
+        omega = (to_centred @ q["omega"] @ to_centred.T)[..., varying[:, None], varying]
         scale = np.sqrt(np.maximum(np.diagonal(omega, axis1=-2, axis2=-1), TINY))
-        parts["spread"] = -0.5 * _over_draws(np.square(scale / np.array(priors.spreads)))
-        if omega.shape[-1] > 1:
+        parts["spread"] = -0.5 * _over_draws(np.square(scale / np.array(priors.spreads)[varying]))
+        if varying.size > 1:
             correlation = omega / (scale[..., :, None] * scale[..., None, :])
-            parts["correlation"] = (priors.lkj - 1.0) * np.linalg.slogdet(correlation)[1]
+            parts["correlation"] = (priors.lkj - 1.0) * _over_draws(np.linalg.slogdet(correlation)[1])
     return parts
 
 

@@ -55,14 +55,14 @@ def override(priors: Priors, texts: Sequence[str], model: str, sigma: str) -> Pr
     InputError
         When a text cannot be read, names what the model does not have, or says something a second time.
     """
-    others = _others(model, sigma, len(priors.coefficients))
+    others = _others(model, sigma, len(priors.varying))
     given: dict[Quantity, tuple[float, ...]] = {}
     for text in texts:
         found = re.fullmatch(r"\s*(.+?)\s*=\s*([A-Za-z][\w-]*)\s*\(([^()]*)\)\s*", text, flags=re.DOTALL)
         if found is None:
             raise InputError(f"prior {text!r}: cannot be read; expected NAME=FAMILY(NUMBERS), such as {EXAMPLE}")
         name, family, arguments = found.groups()
-        quantity = _quantity(text, name, priors.coefficients, others, model)
+        quantity = _quantity(text, name, priors, others, model)
         numbers = _numbers(text, FAMILIES[quantity.kind], family, arguments)
         if quantity in given:
             raise InputError(f"prior {text!r}: {name} is given twice; expected each prior once")
@@ -70,24 +70,27 @@ def override(priors: Priors, texts: Sequence[str], model: str, sigma: str) -> Pr
     return _replaced(priors, given)
 
 
-def _others(model: str, sigma: str, p: int) -> list[str]:
-    """What a model has beside coefficients."""
+def _others(model: str, sigma: str, varying: int) -> list[str]:
+    """What a model has beside coefficients, of which some vary inside segments."""
     has = {
         "weight": model != "hierarchical",
         "sigma": sigma != "fixed",
-        "spread": model != "mixture",
-        "correlation": model != "mixture" and p > 1,
+        "spread": model != "mixture" and varying > 0,
+        "correlation": model != "mixture" and varying > 1,
     }
     return [name for name, there in has.items() if there]
 
 
-def _quantity(text: str, name: str, coefficients: tuple[str, ...], others: Sequence[str], model: str) -> Quantity:
+def _quantity(text: str, name: str, priors: Priors, others: Sequence[str], model: str) -> Quantity:
     """What a name is of."""
+    coefficients, varying = priors.coefficients, [priors.coefficients[c] for c in priors.varying]
     bracketed = None if name in coefficients else re.fullmatch(r"(theta|mu|spread)\s*\[\s*(.+?)\s*\]", name)
     if bracketed and (bracketed.group(1) != "spread" or "spread" in others):
         inside = "intercept" if bracketed.group(2) == AT_AVERAGES else bracketed.group(2)
         if inside not in coefficients:
             raise InputError(f"prior {text!r}: no coefficient {inside!r}; {_expected(inside, coefficients)}")
+        if bracketed.group(1) == "spread" and inside not in varying:
+            raise InputError(f"prior {text!r}: {inside} does not vary; expected one of {', '.join(varying)}")
         return Quantity("spread" if bracketed.group(1) == "spread" else "coefficient", inside)
     if name in others:
         return Quantity(name)
@@ -139,7 +142,8 @@ def _replaced(priors: Priors, given: Mapping[Quantity, tuple[float, ...]]) -> Pr
 
     spread: float | tuple[float, ...] = priors.spread
     if Quantity("spread") in given:
-        spread = given[Quantity("spread")][0]
+        scale = given[Quantity("spread")][0]
+        spread = tuple(scale if own else 0.0 for own in spread) if isinstance(spread, tuple) else scale
     if any(kind == "spread" and of for kind, of in given):
         spread = by_coefficient("spread", 0, replace(priors, spread=spread).spreads)
     return replace(

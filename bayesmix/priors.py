@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from em.statistics import Floats, GaussianStatistics
+from em.statistics import Floats, GaussianStatistics, Ints
 
 
 @dataclass(frozen=True)
@@ -16,13 +16,13 @@ class Priors:
     Attributes
     ----------
     coefficients : names of the coefficients.
-    mean, sd : of the normal prior of each coefficient of a segment (of mu, the average store, in the hierarchical
-        model): log sales at average prices for the intercept, the elasticity for log_price.
+    mean, sd : of the normal prior of each coefficient of a segment (of mu, its average store, where the stores of a
+        segment differ): log sales at average prices for the intercept, the elasticity for log_price.
     concentration : of the symmetric Dirichlet prior of the segments' weights; 1 is uniform on the simplex.
     sigma_median, sigma_log_sd : of the log-normal prior of an estimated sigma, in log sales. It vanishes at zero, so
         that a segment of one store with few weeks cannot pull its sigma there.
-    spread : scale of the half-normal prior of the standard deviation of store coefficients around mu: one number for
-        all coefficients, or one for each.
+    spread : scale of the half-normal prior of the standard deviation of store coefficients around mu, in every
+        segment: one number for all coefficients, or one for each; zero for a coefficient that does not vary.
     lkj : shape of the prior of their correlation matrix (Lewandowski, Kurowicka & Joe 2009); 1 is uniform.
     """
 
@@ -39,6 +39,11 @@ class Priors:
     def spreads(self) -> tuple[float, ...]:
         """`spread` of each coefficient."""
         return self.spread if isinstance(self.spread, tuple) else (self.spread,) * len(self.coefficients)
+
+    @property
+    def varying(self) -> Ints:
+        """Positions of the coefficients that vary between the stores of a segment."""
+        return np.flatnonzero(self.spreads)
 
 
 AT_AVERAGES = "intercept at average prices"  # columns are centred while sampling, see `bayesmix.centre`
@@ -67,21 +72,22 @@ def mean_response(stats: GaussianStatistics, intercept: int) -> float:
 
 def statements(priors: Priors, model: str, sigma: str) -> dict[str, str]:
     """The priors of a model as one line for each of its quantities."""
-    quantity = "mu" if model == "hierarchical" else "theta"
+    quantity = "theta" if model == "mixture" else "mu"
     names = [AT_AVERAGES if name == "intercept" else name for name in priors.coefficients]
     lines = {
         f"{quantity}[{name}]": f"normal({mean:.4g}, {sd:.4g})"
         for name, mean, sd in zip(names, priors.mean, priors.sd, strict=True)
     }
-    if model == "hierarchical":
+    if model != "mixture":
         of_one = {
-            f"sd of store coefficients[{name}]": f"half-normal({spread:.4g})"
+            f"sd of store coefficients[{name}]": f"half-normal({spread:.4g})" if spread else "0"
             for name, spread in zip(names, priors.spreads, strict=True)
         }
         alike = len(set(priors.spreads)) == 1
         lines |= {"sd of store coefficients": next(iter(of_one.values()))} if alike else of_one
-        lines["correlation of store coefficients"] = f"LKJ({priors.lkj:.4g})"
-    else:
+        if len(priors.varying) > 1:
+            lines["correlation of store coefficients"] = f"LKJ({priors.lkj:.4g})"
+    if model != "hierarchical":
         lines["weight"] = f"Dirichlet({priors.concentration:.4g})"
     lines["sigma"] = (
         "fixed at 1" if sigma == "fixed" else f"log-normal(median {priors.sigma_median:.4g}, {priors.sigma_log_sd:.4g})"

@@ -48,7 +48,7 @@ def _check(path: Path, tree: xr.DataTree) -> None:
     model = _text(path, attributes, "model")
     if model not in PARAMETERS:
         raise InputError(f"{path}: model is {model!r}; expected one of {', '.join(PARAMETERS)}")
-    by_store = CONTENTS["stores"] + (("membership",) if model == "mixture" else ())
+    by_store = CONTENTS["stores"] + (() if model == "hierarchical" else ("membership",))
     for group, variables in {**CONTENTS, "posterior": PARAMETERS[model], "stores": by_store}.items():
         for variable in variables:
             if group not in tree.children or variable not in tree[group].data_vars:

@@ -29,11 +29,13 @@ def report(fit: "Fit") -> str:
     ----------
     fit : just drawn, or read back by `bayesmix.load`.
     """
+    import numpy as np
+
     from bayesmix.axis import price_range
     from bayesmix.in_use import only_in_use
     from bayesmix.in_words import prior_words, title
     from bayesmix.pages import environment
-    from bayesmix.parameters import spoken
+    from bayesmix.parameters import deviating, spoken
     from bayesmix.report_contents import contents, worst_of
     from bayesmix.report_pictures import gallery
     from bayesmix.segments_of_stores import most_probable
@@ -44,7 +46,14 @@ def report(fit: "Fit") -> str:
     fit = only_in_use(fit)
     c = contents(fit)
     pages = environment("bayesmix")
-    pages.globals.update(total=total, standard_error=standard_error, spoken=spoken, worst_of=worst_of)
+    pages.globals.update(
+        total=total,
+        standard_error=standard_error,
+        spoken=spoken,
+        deviating=deviating,
+        worst_of=worst_of,
+        quantile=np.quantile,
+    )
     span = price_range(fit.group("constant_data"), c.axis)
     return pages.get_template("report.html").render(
         c=c,

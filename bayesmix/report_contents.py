@@ -16,13 +16,15 @@ from bayesmix.in_words import sentences
 from bayesmix.label_free import co_membership, store_coefficients
 from bayesmix.parameters import Parameter, parameters
 from bayesmix.pictures_of_stores import clustered
+from bayesmix.pooling import RandomEffects, explained, pooling, random_effects
 from bayesmix.predictive_check import SegmentCheck, check_segments, extent
 from bayesmix.segments_of_stores import joining, membership
 from bayesmix.sensitivity import Sensitivity, sensitivity
 from bayesmix.store_loo import FEWEST_DRAWS, Loo, loo
 from bayesmix.store_summaries import Summary as StoreSummary
-from bayesmix.store_summaries import loo_pit, store_summaries
+from bayesmix.store_summaries import loo_pit, own_standard_errors, store_summaries
 from bayesmix.uniformity import EcdfDifference, against_uniform
+from em.explained import Explained
 from em.statistics import Floats, Ints
 
 SHOWN = 300  # stores drawn one by one; of more, an even selection
@@ -102,6 +104,10 @@ class Contents:
     shown : (one,) the stores drawn one by one; `elasticities` and `together` are of these.
     elasticities : mean, lower, upper; None without a price.
     loo, worst, checks : None and empty where there are too few draws to leave stores out.
+    shares : variance explained under every draw, of a continuum; None otherwise.
+    effects : standardised deviations of the stores of a continuum, coefficient by coefficient.
+    borrowed : (store,) standard error of each store's own elasticity, and the share of the other stores in the model's;
+        None where stores of a segment are alike.
     together : probability of the same segment, stores in clustered order, and that order; None for one segment.
     missing : what is not on the page, and why.
     """
@@ -120,6 +126,9 @@ class Contents:
     elasticities: tuple[Floats, Floats, Floats] | None
     together: tuple[Floats, Ints] | None
     missing: list[str]
+    shares: Explained | None = None
+    effects: list[RandomEffects] = field(default_factory=list)
+    borrowed: tuple[Floats, Floats] | None = None
 
     @property
     def rows(self) -> list[Row]:
@@ -147,7 +156,14 @@ def contents(fit: Fit) -> Contents:
     return Contents(
         fit, axis, price, modes, _chains(modes), left_out, _worst(left_out), checks,
         sensitive, expectations(fit), shown, elasticities, together, _missing(fit, checks, sensitive is None),
+        explained(fit), random_effects(fit), _borrowed(fit, price),
     )  # fmt: skip
+
+
+def _borrowed(fit: Fit, price: int | None) -> tuple[Floats, Floats] | None:
+    if price is None or fit.draws.omega is None or (fit.k > 1 and "membership" not in fit.by_store):
+        return None
+    return own_standard_errors(fit.statistics)[:, price], pooling(fit)[:, price]
 
 
 def some_stores(fit: Fit, index: Ints) -> Fit:
@@ -261,8 +277,8 @@ def _missing(fit: Fit, checks: Sequence[Check], insensitive: bool) -> list[str]:
     if fit.k == 1 and fit.model != "hierarchical":
         found.append("No picture of membership: with one segment every store is in it.")
     if fit.model == "hierarchical":
-        found.append("No segments and no estimates of EM: this model has none.")
-    elif fit.group("em") is None:
+        found.append("No segments: this model has none.")
+    if fit.group("em") is None:
         found.append("No estimates of EM: the file has none.")
     if fit.group("prior") is None:
         found.append("No prior beside the posterior: the file has no draws from it.")

@@ -11,17 +11,20 @@ from bayesmix import pictures_of_draws as of_draws
 from bayesmix.axis import price_range
 from bayesmix.diagnose import ESS_PER_CHAIN, INTERVAL
 from bayesmix.fitted import Fit
+from bayesmix.parameters import deviating
 from bayesmix.pictures_of_checks import pit_picture, predicted_picture
+from bayesmix.pictures_of_pooling import normal_picture, pooling_picture
 from bayesmix.pictures_of_segments import demand_picture, membership_picture
 from bayesmix.pictures_of_stores import elasticities_picture, khat_picture, together_picture
 from bayesmix.report_contents import Check, Contents, Row
-from bayesmix.rounding import by_error, fixed
+from bayesmix.rounding import by_error, fixed, percent
 from bayesmix.segments_of_stores import SURE_OF, membership, most_probable
 from bayesmix.svg import inline_svg
 from bayesmix.uniformity import against_other_chains
 from em.command import watched
 from em.statistics import Floats
 
+FEWEST = 10  # stores of a QQ picture
 KEYS = {"mean log sales": "level", "price elasticity": "slope"}
 
 
@@ -35,7 +38,7 @@ class Drawing(NamedTuple):
 
 def gallery(c: Contents) -> dict[str, Markup]:
     """Pictures as inline SVG, by name; those that the fit does not allow are not there."""
-    drawings = [*_of_modes(c), *_of_stores(c), *_of_chains(c), *_of_loo(c), *_of_priors(c)]
+    drawings = [*_of_modes(c), *_of_stores(c), *_of_continuum(c), *_of_chains(c), *_of_loo(c), *_of_priors(c)]
     return {
         one.name: Markup(inline_svg(one.draw(), one.name, one.alt))
         for one in watched(drawings, "drawing", len(drawings))
@@ -97,6 +100,28 @@ def _of_stores(c: Contents) -> Iterator[Drawing]:
             f"{fixed(float((high - low).min()), 2)} to {fixed(float((high - low).max()), 2)} wide."
         )
         yield Drawing("elasticities", _later(elasticities_picture, mean, low, high, segment), alt)
+
+
+def _of_continuum(c: Contents) -> Iterator[Drawing]:
+    for effects in c.effects:
+        if effects.z.size < FEWEST:
+            continue
+        name = deviating(c.fit.coefficients[effects.coefficient])
+        alt = (
+            f"Ordered deviations of {effects.z.size} stores in {name} against those of a normal distribution: from "
+            f"{fixed(float(effects.z.min()), 1)} to {fixed(float(effects.z.max()), 1)} standard deviations."
+        )
+        yield Drawing(f"normal-{effects.coefficient}", _later(normal_picture, effects.z), alt)
+    if c.borrowed is not None:
+        error, share = c.borrowed
+        known = np.isfinite(error)
+        if known.any() and np.ptp(error[known]) > 1e-6 * error[known].max():
+            alt = (
+                f"A point for each of {int(known.sum())} stores: the share of its elasticity that comes from other "
+                f"stores, {percent(float(share[known].min()))} to {percent(float(share[known].max()))}, against the "
+                "standard error of its own."
+            )
+            yield Drawing("pooling", _later(pooling_picture, error, share), alt)
 
 
 def _of_chains(c: Contents) -> Iterator[Drawing]:

@@ -9,7 +9,7 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
-from bayesmix import hierarchical, mixture
+from bayesmix import mixture, normal_mixture
 from bayesmix.centre import centre, centred_parameters, uncentred
 from bayesmix.fitted import Fit
 from bayesmix.judged import Drawn, Problem, judge
@@ -18,11 +18,14 @@ from bayesmix.prior_text import override
 from bayesmix.priors import Priors, default_priors
 from bayesmix.sample import Settings, sample
 from bayesmix.sparse import CONCENTRATION, draw_sparse
-from bayesmix.start import Start, em_solution
+from bayesmix.start import Start, em_solution, start_of_mixed, start_of_normals
 from bayesmix.tree import as_tree
+from em import normal_mixture_fit
 from em.command import watched
 from em.errors import InputError
+from em.mixed_model import MixedSigmaRule, fit_mixed_model, positions
 from em.mixture import MixtureParameters, Model, SigmaRule, e_step
+from em.normal_mixture import NormalMixtureParameters, memberships
 from em.optima import distinct_optima
 from em.panel import Panel, store_statistics
 from em.scatter import sigma_floor
@@ -36,7 +39,7 @@ def fit_mixture(
     k: int,
     *,
     sigma: SigmaRule = "fixed",
-    start: Start | None = None,
+    start: Start[MixtureParameters] | None = None,
     priors: Priors | Sequence[str] = (),
     settings: Settings = Settings(),  # noqa: B008
     keep: Path | None = None,
@@ -74,24 +77,76 @@ def fit_mixture(
 def fit_hierarchical(
     panel: Panel,
     *,
-    sigma: SigmaRule = "fixed",
+    random: Sequence[str] | None = None,
+    sigma: MixedSigmaRule = "fixed",
     priors: Priors | Sequence[str] = (),
     settings: Settings = Settings(),  # noqa: B008
     keep: Path | None = None,
 ) -> Fit:
-    """Posterior of the hierarchical model.
+    """Posterior of the hierarchical model: a mixture of normals with one segment.
+
+    Parameters
+    ----------
+    random : names of the coefficients that vary between stores; None is all.
+    priors, keep : as for `fit_mixture`.
 
     Raises
     ------
     InputError
-        When the settings allow no draws.
+        When a name is not possible, the stores together do not identify every coefficient, or the settings allow no
+        draws.
     """
-    problem = _problem(panel, "hierarchical", 1, sigma, priors, settings)
-    stats = problem.centred.statistics
-    model = hierarchical.hierarchical_model(stats, problem.priors, sigma)
-    starts = [hierarchical.hierarchical_start(stats, sigma)] * settings.chains
-    drawn = _drawn(problem, model, hierarchical.QUANTITIES, starts, keep)
-    return _fit(problem, drawn, np.ones((stats.n_stores, 1)))
+    problem = _problem(panel, "hierarchical", 1, sigma, priors, settings, random=random)
+    fit = fit_mixed_model(panel, random=random, sigma=sigma, stats=problem.statistics)
+    return _fit_normals(problem, start_of_mixed(fit), (), keep)
+
+
+def fit_normal_mixture(
+    panel: Panel,
+    k: int,
+    *,
+    random: Sequence[str] | None = None,
+    sigma: MixedSigmaRule = "fixed",
+    priors: Priors | Sequence[str] = (),
+    settings: Settings = Settings(),  # noqa: B008
+    keep: Path | None = None,
+) -> Fit:
+    """Posterior of a mixture of normals: k segments whose stores differ.
+
+    Chains start at the best optimum of the likelihood and at its next best distinct ones, and segments are numbered as
+    there; see `fit_mixture` for modes.
+
+    Parameters
+    ----------
+    random : names of the coefficients that vary between the stores of a segment; None is all.
+    priors, keep : as for `fit_mixture`.
+
+    Raises
+    ------
+    InputError
+        When a name or K is not possible, the panel explains membership by traits, the stores together do not identify
+        every coefficient, or the settings allow no draws.
+    """
+    problem = _problem(panel, "normal-mixture", k, sigma, priors, settings, random=random)
+    fit = normal_mixture_fit.fit_normal_mixture(
+        panel, k, random=random, sigma=sigma, seed=settings.seed, stats=problem.statistics
+    )
+    return _fit_normals(problem, start_of_normals(fit), fit.others, keep)
+
+
+def _fit_normals(
+    problem: Problem,
+    start: Start[NormalMixtureParameters],
+    others: Sequence[NormalMixtureParameters],
+    keep: Path | None,
+) -> Fit:
+    """Posterior of normal segments, from chains that start at an optimum and at others."""
+    centred, sigma, best = problem.centred, problem.sigma, start.parameters
+    chosen = [centred_parameters(one, centred) for one in starts_of_chains([best, *others], problem.settings.chains)]
+    model = normal_mixture.normal_mixture_model(centred.statistics, problem.k, problem.priors, sigma)
+    starts = [normal_mixture.normal_mixture_start(one, problem.priors, sigma) for one in chosen]
+    drawn = _drawn(problem, model, normal_mixture.QUANTITIES, starts, keep)
+    return _fit(replace(problem, start=start), drawn, memberships(best, problem.statistics)[0])
 
 
 def fit_sparse_mixture(
@@ -136,7 +191,7 @@ def fit_sparse_mixture(
     return _fit(replace(problem, start=_with_spare(start, k)), drawn, reference)
 
 
-def _with_spare(start: Start, k: int) -> Start:
+def _with_spare(start: Start[MixtureParameters], k: int) -> Start[MixtureParameters]:
     """EM's solution with room for k segments: no numbers where it has none."""
 
     def widened(values: Floats) -> Floats:
@@ -155,8 +210,9 @@ def _problem(
     priors: Priors | Sequence[str],
     settings: Settings,
     sparse: bool = False,
+    random: Sequence[str] | None = None,
 ) -> Problem:
-    if model == "mixture" and panel.traits is not None:
+    if model != "hierarchical" and panel.traits is not None:
         raise InputError(f"{panel.file}: covariates of membership are not part of the Bayesian mixture yet")
     for name, least in (("draws", FEWEST), ("tune", 1), ("chains", 1)):
         if getattr(settings, name) < least:
@@ -164,12 +220,24 @@ def _problem(
     if model == "hierarchical" and sigma == "segment":
         raise InputError("sigma segment is for the mixture; the hierarchical model has fixed or common")
     stats = store_statistics(panel)
-    centred = centre(stats, panel.coefficients)
+    centred = centre(stats, panel.coefficients, random)
     if not isinstance(priors, Priors):
         usual = default_priors(centred.statistics, panel.coefficients)
         priors = [priors] if isinstance(priors, str) else priors
-        priors = override(replace(usual, concentration=CONCENTRATION) if sparse else usual, priors, model, sigma)
+        usual = _varying(replace(usual, concentration=CONCENTRATION) if sparse else usual, random)
+        priors = override(usual, priors, model, sigma)
+    else:
+        priors = _varying(priors, random)
     return Problem(panel, stats, centred, model, k, sigma, sparse, priors, settings, None)
+
+
+def _varying(priors: Priors, random: Sequence[str] | None) -> Priors:
+    """Priors without spread of the coefficients that are not random."""
+    if random is None:
+        return priors
+    positions(random, priors.coefficients)
+    names = zip(priors.coefficients, priors.spreads, strict=True)
+    return replace(priors, spread=tuple(spread if name in random else 0.0 for name, spread in names))
 
 
 def _drawn(problem: Problem, model: pm.Model, names: Iterable[str], starts: Sequence[dict], keep: Path | None) -> Drawn:

@@ -23,6 +23,7 @@ def announce(panel: Panel, model: str, k: int, sigma: str, sparse: bool) -> None
     """Say what is about to be fitted, and to what."""
     segments = f"{'at most ' if sparse else ''}{k} segment{'s' if k > 1 else ''}"
     segments = "a continuum of stores" if model == "hierarchical" else segments
+    segments += " whose stores differ" if model == "normal-mixture" else ""
     Console().print(
         f"[bold]{model}[/]: {segments}, sigma {sigma}{' at 1' if sigma == 'fixed' else ''}; {panel.file}: "
         f"{len(panel.stores)} stores, {len(panel.weeks)} weeks, {panel.y.size} observations; "
@@ -122,7 +123,7 @@ def _table(fit: Fit) -> Table:
     em = fit.group("em")
     of_mode = "" if fit.group("modes") is None else " of mode 1"
     table = narrow(f"{fit.name}: posterior{of_mode} ({interval} equal-tailed)")
-    table.add_column("segment" if fit.model == "mixture" else "")
+    table.add_column("" if fit.model == "hierarchical" else "segment")
     table.add_column("parameter")
     for name in ("EM", "mean", "sd", interval, "R-hat", "ESS\nbulk", "ESS\ntail"):
         if name != "EM" or em is not None:

@@ -1,4 +1,4 @@
-"""Where a mixture's chains start: at EM's solution, read from results.json or found now."""
+"""Where chains start: at the maximum of the likelihood, read from results.json or found now."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,37 +8,71 @@ import numpy as np
 
 from em.errors import InputError
 from em.fit import MixtureFit, fit_mixture
+from em.mixed_model import MixedFit
 from em.mixture import MixtureParameters, SigmaRule
+from em.normal_mixture import NormalMixtureParameters
+from em.normal_mixture_fit import NormalMixtureFit
 from em.panel import Panel
 from em.results import read_results
 from em.statistics import Floats
+from em.variance_components import variance_components
 
 
 @dataclass(frozen=True)
-class Start:
-    """A solution of EM, its segments in falling order of weight.
+class Start[Parameters: (MixtureParameters, NormalMixtureParameters)]:
+    """A maximum-likelihood solution, its segments in falling order of weight.
 
     Attributes
     ----------
     parameters, log_likelihood : the estimates and what they reach.
-    standard_errors : by name (weight, theta, sigma), shaped like the parameters; empty where EM could give none.
+    standard_errors : by name (weight, theta or mu, sigma), shaped like the parameters, and where stores differ inside
+        segments of their standard deviations, sd (segment, coefficient); empty where there are none.
     doubts : why not to trust it; empty when it is to be trusted.
     """
 
-    parameters: MixtureParameters
+    parameters: Parameters
     log_likelihood: float
     standard_errors: dict[str, Floats]
     doubts: tuple[str, ...] = ()
 
 
-def start_of(fit: MixtureFit) -> Start:
+def start_of(fit: MixtureFit) -> Start[MixtureParameters]:
     """The start that a fit of EM gives."""
     errors = fit.standard_errors
     by_name = {} if errors is None else {"weight": errors.weight, "theta": errors.theta, "sigma": errors.sigma}
     return Start(fit.parameters, fit.log_likelihood, by_name, fit.warnings)
 
 
-def em_solution(panel: Panel, k: int, sigma: SigmaRule, seed: int = 0, file: Path | None = None) -> Start:
+def start_of_mixed(fit: MixedFit) -> Start[NormalMixtureParameters]:
+    """The start that a mixed model gives: one segment. Its doubts are not the posterior's, which has priors."""
+    mu, omega, sigma = fit.parameters
+    components = variance_components(fit)
+    errors = {
+        "mu": fit.standard_errors[None],
+        "sigma": np.array([components.sigma_error]),
+        "sd": _of_all(components.sd_error[None], fit),
+    }
+    parameters = NormalMixtureParameters(np.ones(1), mu[None], omega[None], np.array([sigma]))
+    return Start(parameters, fit.log_likelihood, errors)
+
+
+def start_of_normals(fit: NormalMixtureFit) -> Start[NormalMixtureParameters]:
+    """The start that a mixture of normals gives."""
+    errors = fit.standard_errors
+    by_name = {} if errors is None else errors._asdict() | {"sd": _of_all(errors.sd, fit)}
+    return Start(fit.parameters, fit.log_likelihood, by_name, fit.warnings)
+
+
+def _of_all(of_random: Floats, fit: MixedFit | NormalMixtureFit) -> Floats:
+    """Values (segment, random) with zeros for the coefficients that do not vary; (segment, coefficient)."""
+    every = np.zeros((len(of_random), len(fit.coefficients)))
+    every[:, [fit.coefficients.index(name) for name in fit.random]] = of_random
+    return every
+
+
+def em_solution(
+    panel: Panel, k: int, sigma: SigmaRule, seed: int = 0, file: Path | None = None
+) -> Start[MixtureParameters]:
     """The maximum-likelihood solution with k segments.
 
     Parameters
@@ -65,7 +99,7 @@ def em_solution(panel: Panel, k: int, sigma: SigmaRule, seed: int = 0, file: Pat
         raise InputError(f"{file}: was estimated with --sigma {results['settings'].get('sigma')}; expected {sigma}")
     if results["settings"].get("common"):
         raise InputError(f"{file}: has coefficients common to all segments; expected one made without --common")
-    fits = {fit["k"]: fit for fit in results["fits"]}
+    fits = {fit["k"]: fit for fit in results["fits"] if fit.get("model", "mixture") == "mixture"}
     if k not in fits:
         raise InputError(f"{file}: has no K = {k}, only {', '.join(map(str, sorted(fits)))}; run em.estimate --k {k}")
     fit = fits[k]

@@ -21,6 +21,7 @@ from bayesmix.fitted import Fit
 from bayesmix.known_stores import chunks_of_stores
 from bayesmix.posterior import ParameterDraws
 from bayesmix.store_loo import by_store, smoothed
+from em.scatter import scatter
 from em.statistics import Floats, GaussianStatistics, Ints, spectrum
 
 SETTLED = 1e-6  # share of a coefficient in directions that the store's weeks say nothing of
@@ -80,6 +81,16 @@ def own_variances(stats: GaussianStatistics) -> Floats:
     variance = np.einsum("sak,sk->sa", vectors**2, inverse) / scale**2
     unseen = np.einsum("sak,sk->sa", vectors**2, ~seen)
     return np.where(unseen > SETTLED, np.inf, variance)
+
+
+def own_standard_errors(stats: GaussianStatistics) -> Floats:
+    """Standard errors of each store's own least squares, with one residual variance pooled over stores.
+
+    Returns
+    -------
+    (store, coefficient), infinite where the store's weeks do not determine the coefficient.
+    """
+    return scatter(stats) * np.sqrt(own_variances(stats))
 
 
 def predictive(summary: Summary, draws: ParameterDraws) -> tuple[Floats, Floats]:

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesmix import hierarchical, mixture
 from bayesmix.diagnose import summarise
+from bayesmix.hierarchical import QUANTITIES as OF_CONTINUUM
 from bayesmix.judged import Mode, Run
+from bayesmix.mixture import QUANTITIES as OF_SEGMENTS
+from bayesmix.normal_mixture import QUANTITIES as OF_NORMALS
 from bayesmix.prior_draws import draw_prior, log_prior, prior_predictive, shown_by_stores
 from bayesmix.priors import as_record
 from bayesmix.read import SCHEMA
@@ -26,7 +28,8 @@ def as_tree(run: Run) -> xr.DataTree:
     Groups: posterior, log_likelihood, log_prior, sample_stats, unconstrained_posterior (the sampler's own scale, on
     centred columns), constant_data (the stores' statistics, the centring and the ranges of the columns), stores (their
     memberships and coefficients), prior and prior_predictive (draws of the parameters, and of what they say of stores),
-    observed_stores (what the stores show of the same) and em (the solution that numbers the segments). Where chains
+    observed_stores (what the stores show of the same) and em (the maximum-likelihood solution, which numbers the
+    segments, with standard errors; where stores differ inside segments also their standard deviations). Where chains
     ended in different modes these are of the heaviest, modes has one line for each, and mode_2, ... hold the others. An
     overfitted mixture has segments_in_use.
 
@@ -52,6 +55,7 @@ def as_tree(run: Run) -> xr.DataTree:
     return tree
 
 
+QUANTITIES = {"mixture": OF_SEGMENTS, "hierarchical": OF_CONTINUUM, "normal-mixture": OF_NORMALS}
 AXES = {
     "n": ("store",),
     "xtx": ("store", "coefficient", "coefficient_2"),
@@ -112,21 +116,22 @@ def _of_prior(run: Run) -> dict[str, Variables]:
 
 def _dims(run: Run) -> dict[str, tuple[str, ...]]:
     """Names of the axes of each quantity, without those of draws."""
-    return dict(mixture.QUANTITIES) if run.problem.model == "mixture" else {**hierarchical.QUANTITIES, "sigma": ()}
+    return QUANTITIES[run.problem.model]
 
 
 def _of_em(run: Run) -> dict[str, Variables]:
     start = run.problem.start
     if start is None:
         return {}
-    estimates = start.parameters._asdict()
-    variables = {name: (dims, estimates[name]) for name, dims in mixture.QUANTITIES.items()}
-    errors = {
-        f"{name}_se": (mixture.QUANTITIES[name], value)
-        for name, value in start.standard_errors.items()
-        if name in mixture.QUANTITIES
-    }
-    return {"em": {**variables, **errors, "log_likelihood": ((), start.log_likelihood)}}
+    estimates, dims = start.parameters._asdict(), dict(_dims(run))
+    if "omega" in dims:
+        estimates["sd"] = np.sqrt(np.diagonal(estimates["omega"], axis1=-2, axis2=-1))
+        dims["sd"] = dims["mu"]
+    found = {name: (dims[name], estimates[name]) for name in dims}
+    found |= {f"{name}_se": (dims[name], value) for name, value in start.standard_errors.items() if name in dims}
+    if run.problem.model == "hierarchical":
+        found = {name: (axes, value[0]) for name, (axes, value) in found.items()}
+    return {"em": {**found, "log_likelihood": ((), start.log_likelihood)}}
 
 
 def _of_modes(run: Run) -> dict[str, Variables]:

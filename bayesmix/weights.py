@@ -1,9 +1,13 @@
 """The simplex of segment weights, as free numbers for the sampler."""
 
+import numpy as np
 import pytensor.tensor as pt
 from pymc.logprob.transforms import Transform
 
 from bayesmix.likelihood import Symbolic
+from em.statistics import Floats
+
+LEAST = 1e-3  # weight below which no segment starts
 
 
 class LogRatio(Transform):
@@ -31,3 +35,9 @@ class LogRatio(Transform):
     def log_jac_det(self, value: Symbolic, *inputs: Symbolic) -> Symbolic:
         """The determinant is the product of the weights."""
         return pt.sum(pt.log(self.backward(value)))
+
+
+def weight_start(weight: Floats) -> Floats:
+    """Weights (segment,) near given ones, none of them at zero."""
+    weight = np.maximum(weight, LEAST)
+    return weight / weight.sum()

@@ -28,52 +28,70 @@ class Estimate(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """One segment: its share of stores, its coefficients and its residual standard deviation."""
+    """One segment: its share of stores, its coefficients and its residual standard deviation.
+
+    `spreads` are the standard deviations of the coefficients among its stores; none where they are alike.
+    """
 
     segment: int
     weight: Estimate
     coefficients: tuple[Estimate, ...]
     sigma: Estimate
+    spreads: tuple[Estimate, ...] = ()
+
+
+def model_of(ml: dict[str, Any]) -> str:
+    """Which model an entry of results.json is of."""
+    return ml.get("model", "mixture")
+
+
+def mixtures_of(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """The finite mixtures among the entries of results.json."""
+    return [ml for ml in results["fits"] if model_of(ml) == "mixture"]
 
 
 def em_twin(fit: Fit, results: dict[str, Any]) -> dict[str, Any] | None:
-    """The EM fit of the same K and sigma rule as a posterior mixture; None when there is none."""
-    if fit.model != "mixture" or results.get("settings", {}).get("sigma", "fixed") != fit.sigma_rule:
+    """The maximum-likelihood fit of the same model, K and sigma rule as a posterior; None when there is none."""
+    if results.get("settings", {}).get("sigma", "fixed") != fit.sigma_rule:
         return None
-    return next((ml for ml in results["fits"] if ml["k"] == fit.k), None)
+    return next((ml for ml in results["fits"] if (model_of(ml), ml["k"]) == (fit.model, fit.k)), None)
 
 
 def segments(fit: Fit, em: dict[str, Any] | None) -> list[Segment]:
-    """The segments of a posterior mixture beside those of its EM twin, which number them.
+    """The segments of a posterior beside those of its EM twin, which number them.
 
     Parameters
     ----------
     em : one of "fits" in results.json, from `em_twin`.
     """
     errors = (em or {}).get("standard_errors") or {}
-    rows = []
+    rows, center = [], "theta" if "theta" in fit.posterior else "mu"
     for s in range(fit.k):
         at = fit.posterior.isel(segment=s)
         weight = _estimate("weight", at["weight"], em["pi"][s] if em else None, _of(errors, "pi", s))
         sigma = _estimate("sigma", at["sigma"], em["sigma"][s] if em else None, _of(errors, "sigma", s))
         coefficients = tuple(
             _estimate(
-                name, at["theta"].isel(coefficient=c), em["theta"][s][c] if em else None, _of(errors, "theta", s, c)
+                name, at[center].isel(coefficient=c), em["theta"][s][c] if em else None, _of(errors, "theta", s, c)
             )
             for c, name in enumerate(fit.coefficients)
         )
-        rows.append(Segment(s + 1, weight, coefficients, sigma))
+        spreads = _spreads(at["omega"], fit.coefficients) if "omega" in at else ()
+        rows.append(Segment(s + 1, weight, coefficients, sigma, tuple(spreads)))
     return rows
+
+
+def _spreads(omega: xr.DataArray, names: tuple[str, ...]) -> list[Estimate]:
+    """Standard deviations of store coefficients."""
+    variances = [omega.isel(coefficient=c, coefficient_2=c).clip(0.0) for c in range(len(names))]
+    return [_estimate(f"spread (sd) of {name}", variance**0.5) for name, variance in zip(names, variances, strict=True)]
 
 
 def population(fit: Fit) -> list[Estimate]:
     """Mean and spread of the store coefficients in a hierarchical fit, and the residual standard deviation."""
     mu, omega = fit.posterior["mu"], fit.posterior["omega"]
     rows = [_estimate(f"mean of {name}", mu.isel(coefficient=c)) for c, name in enumerate(fit.coefficients)]
-    for c, name in enumerate(fit.coefficients):
-        spread = omega.isel(coefficient=c, coefficient_2=c).clip(0.0) ** 0.5
-        rows.append(_estimate(f"spread (sd) of {name}", spread))
-    return [*rows, _estimate("sigma", fit.posterior["sigma"])]
+    return [*rows, *_spreads(omega, fit.coefficients), _estimate("sigma", fit.posterior["sigma"])]
 
 
 def gap(rows: list[Segment]) -> float:

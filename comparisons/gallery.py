@@ -7,6 +7,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from bayesmix.axis import Axis, axis_of, price_range
+from bayesmix.pictures_of_pooling import pooling_picture
 from bayesmix.pictures_of_segments import demand_picture, membership_picture
 from bayesmix.rounding import fixed, percent
 from bayesmix.segments_of_stores import SURE_OF, membership, most_probable
@@ -19,12 +20,14 @@ from em.statistics import Floats, Ints
 Drawn = tuple[str, Figure, str]
 
 
-def gallery(comparison: Comparison, mixture: Score | None, continuum: Score | None) -> dict[str, Markup]:
+def gallery(
+    comparison: Comparison, mixture: Score | None, continuum: Score | None, normals: Score | None = None
+) -> dict[str, Markup]:
     """Pictures as inline SVG, by name.
 
     Parameters
     ----------
-    mixture, continuum : the two fits that the page shows; None where there is none.
+    mixture, continuum, normals : the fits that the page shows; None where there is none.
     """
     fit = comparison.best.fit
     axis = axis_of(fit.coefficients, fit.statistics)
@@ -34,6 +37,8 @@ def gallery(comparison: Comparison, mixture: Score | None, continuum: Score | No
         drawn += _of_mixture(mixture, axis, comparison.shrinkage)
     if continuum and axis:
         drawn += _of_continuum(continuum, axis, comparison.shrinkage, segment)
+    if normals and axis:
+        drawn += _of_normals(normals, axis, comparison.shrinkage)
     if mixture and continuum and len(fit.stores) > 1:
         drawn.append(_differences(mixture, continuum))
     return {name: Markup(inline_svg(figure, name, alt)) for name, figure, alt in drawn}
@@ -74,7 +79,16 @@ def _of_continuum(continuum: Score, axis: Axis, moved: Shrinkage, segment: Ints 
             f"A point for each store: the share of its estimate that comes from the other stores, "
             f"{percent(share.min())} to {percent(share.max())}, against the standard error of its own price elasticity."
         )
-        yield "pooling", pictures.pooling_picture(moved, name, axis), alt
+        yield "pooling", pooling_picture(moved.own_se[:, axis.price], share), alt
+
+
+def _of_normals(normals: Score, axis: Axis, moved: Shrinkage) -> Iterator[Drawn]:
+    name, centres, segment = normals.name, _means(normals, "mu"), most_probable(normals.fit)
+    alt = (
+        f"{_hollow(moved, axis)} Under {name} each moves part of the way to the mean of its segment; "
+        f"{_spread(moved.after[name], axis)}."
+    )
+    yield "to-normals", pictures.shrinkage_picture(moved, name, axis, segment, centres), alt
 
 
 def _differences(mixture: Score, continuum: Score) -> Drawn:

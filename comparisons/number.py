@@ -1,10 +1,11 @@
 """How many segments: by leaving stores out, by the forms of BIC, and what segments not fitted might still add."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from bayesmix.rounding import listed, spelt
-from comparisons.agreement import em_twin
+from comparisons.agreement import em_twin, mixtures_of
 from comparisons.comparison import Comparison, Score
 from comparisons.differences import difference
 
@@ -13,23 +14,35 @@ BIC_NAMES = {"bic": "BIC", "bic_stores": "BIC with log(stores)", "bic_hybrid": "
 
 def chosen_mixture(comparison: Comparison) -> Score | None:
     """The mixture with fewest segments that no other mixture beats beyond doubt; None without mixtures."""
-    mixtures = [score for score in comparison.scores if score.fit.model == "mixture"]
-    if not mixtures:
-        return None
-    as_good = [s for s in mixtures if s is mixtures[0] or not difference(s.loo.elpd_i, mixtures[0].loo.elpd_i).decided]
-    return min(as_good, key=lambda score: score.fit.k)
+    return fewest_unbeaten([score for score in comparison.scores if score.fit.model == "mixture"])
+
+
+def chosen_normals(comparison: Comparison) -> Score | None:
+    """The mixture of normals with fewest segments that no other beats beyond doubt; None without any."""
+    return fewest_unbeaten([score for score in comparison.scores if score.fit.model == "normal-mixture"])
+
+
+def fewest_unbeaten(scores: Sequence[Score]) -> Score | None:
+    """The fit with fewest segments that the first does not beat beyond doubt; None of none.
+
+    Parameters
+    ----------
+    scores : best first.
+    """
+    as_good = [s for s in scores if s is scores[0] or not difference(s.loo.elpd_i, scores[0].loo.elpd_i).decided]
+    return min(as_good, key=lambda score: score.fit.k, default=None)
 
 
 def best_by_bic(results: dict[str, Any]) -> dict[str, int]:
     """The K with the lowest value of each form of BIC that results.json holds."""
-    fits = results["fits"]
+    fits = mixtures_of(results)
     complete = [name for name in BIC_NAMES if all(ml.get(name) is not None for ml in fits)]
     return {name: min(fits, key=lambda ml, by=name: ml[by])["k"] for name in complete}
 
 
-def fitted_numbers(comparison: Comparison) -> list[int]:
+def fitted_numbers(comparison: Comparison, model: str = "mixture") -> list[int]:
     """Numbers of segments with a posterior."""
-    return sorted({score.fit.k for score in comparison.scores if score.fit.model == "mixture"})
+    return sorted({score.fit.k for score in comparison.scores if score.fit.model == model})
 
 
 class Headroom(NamedTuple):
@@ -50,7 +63,7 @@ def headroom(comparison: Comparison, mixture: Score) -> Headroom:
 
     `known` is infinite where maximum likelihood has not fitted the mixture's own K under the same rule for sigma.
     """
-    by_k = {ml["k"]: ml["log_likelihood"] - ml["n_parameters"] for ml in comparison.results["fits"]}
+    by_k = {ml["k"]: ml["log_likelihood"] - ml["n_parameters"] for ml in mixtures_of(comparison.results)}
     best_k, tried = best_by_bic(comparison.results)["bic"], sorted(by_k)
     guessed = max(by_k[tried[-1]] - by_k[tried[-2]], 0.0) if _at_edge(best_k, tried) else 0.0
     if best_k in fitted_numbers(comparison):
@@ -68,7 +81,7 @@ def number_sentence(comparison: Comparison, k: int | None) -> str:
     k : the number that the verdict speaks of; None when it speaks of none.
     """
     fitted = fitted_numbers(comparison)
-    tried = sorted(ml["k"] for ml in comparison.results["fits"])
+    tried = sorted(ml["k"] for ml in mixtures_of(comparison.results))
     best = best_by_bic(comparison.results)
     best_k = best["bic"]
     said = _by_bic(best, tried, k)
@@ -81,6 +94,15 @@ def number_sentence(comparison: Comparison, k: int | None) -> str:
         said += " BIC is best at the largest K tried, so more segments may do better: "
         said += f"try --k {best_k + 1} {best_k + 2}."
     return said
+
+
+def number_of_normals(comparison: Comparison, k: int) -> str:
+    """How many segments whose stores differ, in a sentence."""
+    fitted = fitted_numbers(comparison, "normal-mixture")
+    if len(fitted) == 1:
+        return f"No other number of segments whose stores differ was fitted than {spelt(k)}: try --k {k - 1} {k + 1}."
+    more = f" More may do better: try --k {k + 1}." if k == fitted[-1] else ""
+    return f"Of segments whose stores differ {spelt(k)} suffice among K = {_numbers(fitted)}.{more}"
 
 
 def _by_bic(best: dict[str, int], tried: list[int], k: int | None) -> str:

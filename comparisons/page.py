@@ -11,12 +11,12 @@ from bayesmix.axis import axis_of, place
 from bayesmix.pages import environment
 from bayesmix.segments_of_stores import joining
 from bayesmix.store_loo import standard_error, total
-from comparisons.agreement import em_twin, gap, population, segments
+from comparisons.agreement import em_twin, gap, mixtures_of, model_of, population, segments
 from comparisons.comparison import Comparison, Score
 from comparisons.convergence import convergence
 from comparisons.differences import difference
 from comparisons.gallery import gallery
-from comparisons.number import BIC_NAMES, best_by_bic, chosen_mixture
+from comparisons.number import BIC_NAMES, best_by_bic, chosen_mixture, chosen_normals
 from comparisons.pictures import frame
 from comparisons.record import PACKAGES
 from comparisons.verdict import Verdict
@@ -36,8 +36,8 @@ def page(comparison: Comparison, verdict: Verdict, prices: str) -> str:
     pages = environment("comparisons")
     pages.globals.update(total=total, standard_error=standard_error)
     mixture = chosen_mixture(comparison)
-    continuum = comparison.best_of("hierarchical")
-    fits = comparison.results["fits"]
+    continuum, normals = comparison.best_of("hierarchical"), chosen_normals(comparison)
+    fits = mixtures_of(comparison.results)
     return pages.get_template("comparison.html").render(
         comparison=comparison,
         verdict=verdict,
@@ -46,6 +46,7 @@ def page(comparison: Comparison, verdict: Verdict, prices: str) -> str:
         file_name=PurePath(comparison.results["data"]["file"]).name,
         settings=comparison.results.get("settings", {}),
         rows=table(comparison),
+        model_of=model_of,
         lowest=best_by_bic(comparison.results),
         bic_names=BIC_NAMES,
         times=_times(verdict, comparison),
@@ -53,12 +54,14 @@ def page(comparison: Comparison, verdict: Verdict, prices: str) -> str:
         paired=difference(mixture.loo.elpd_i, continuum.loo.elpd_i) if mixture and continuum else None,
         mixture=mixture,
         continuum=continuum,
+        normals=normals,
+        inside=_segments(comparison, normals) if normals else None,
         segments=_segments(comparison, mixture) if mixture else None,
         population=population(continuum.fit) if continuum else None,
         joining=joining(mixture.fit) if mixture else None,
-        spread=_spread(comparison, mixture, continuum),
+        spread=_spread(comparison, mixture, continuum, normals),
         convergence={score.name: convergence(score.fit) for score in comparison.scores},
-        pictures=gallery(comparison, mixture, continuum),
+        pictures=gallery(comparison, mixture, continuum, normals),
         software=software(*PACKAGES),
     )
 
@@ -81,7 +84,13 @@ def table(comparison: Comparison) -> list[Row]:
         em = em_twin(score.fit, comparison.results)
         rows.append(Row(score.name, em, score))
         taken.append(em)
-    return rows + [Row(f"mixture K={em['k']}", em, None) for em in fits if not any(em is other for other in taken)]
+    alone = [em for em in fits if not any(em is other for other in taken)]
+    return rows + [Row(_name(em), em, None) for em in alone]
+
+
+def _name(em: dict[str, Any]) -> str:
+    model = model_of(em)
+    return model if model == "hierarchical" else f"{model} K={em['k']}"
 
 
 def _segments(comparison: Comparison, mixture: Score) -> dict[str, Any]:
@@ -90,14 +99,14 @@ def _segments(comparison: Comparison, mixture: Score) -> dict[str, Any]:
     return {"rows": rows, "em": em, "gap": gap(rows), "sigma_rule": mixture.fit.sigma_rule}
 
 
-def _spread(comparison: Comparison, mixture: Score | None, continuum: Score | None) -> dict[str, Any] | None:
+def _spread(comparison: Comparison, *scores: Score | None) -> dict[str, Any] | None:
     """How far the stores' price elasticities spread before and after pooling."""
     moved = comparison.shrinkage
     fit = comparison.best.fit
     axis = axis_of(fit.coefficients, fit.statistics)
     if axis is None:
         return None
-    shown = [score.name for score in (mixture, continuum) if score]
+    shown = [score.name for score in scores if score]
     known = np.isfinite(moved.own_se[:, axis.price])
     low, high = frame(moved, axis)
     own = place(moved.own, axis)[known]

@@ -3,7 +3,6 @@
 import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
 from bayesmix.axis import Axis, place
 from bayesmix.drawing import WIDTH, colours_of, figure, selection, ticks_of_logarithms
@@ -60,24 +59,6 @@ def frame(moved: Shrinkage, axis: Axis) -> Floats:
     low, high = np.minimum(low, own[near].min(0, initial=np.inf)), np.maximum(high, own[near].max(0, initial=-np.inf))
     margin = 0.06 * np.maximum(high - low, 1e-6)
     return np.stack([low - margin, high + margin])
-
-
-def pooling_picture(moved: Shrinkage, model: str, axis: Axis) -> Figure:
-    """Share of a store's estimate that comes from the others, against how little its own data say."""
-    drawn = selection(len(moved.stores))
-    picture, axes = figure(WIDTH, 2.9)
-    error, share = moved.own_se[drawn, axis.price], moved.pooling[model][drawn, axis.price]
-    known = np.isfinite(error)
-    axes.plot(error[known], share[known], "o", ms=4, mfc=INK, mec=PAPER, mew=0.5, alpha=0.75)
-    axes.set(ylim=(0, 1), xscale="log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.minorticks_off()
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.set_xlabel("Standard error of the store's own price elasticity (log scale)")
-    axes.set_ylabel("Share from other stores")
-    return picture
 
 
 def difference_picture(diff_i: Floats, segment: Ints | None) -> Figure:

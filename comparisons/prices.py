@@ -2,36 +2,39 @@
 
 from bayesmix.fitted import Fit
 from bayesmix.rounding import by_error, listed, percent
-from comparisons.agreement import population, segments
+from comparisons.agreement import Segment, population, segments
 
 
 def price_sentence(fit: Fit, price: int) -> str:
-    """How sales go with price under a mixture or a hierarchical fit; posterior means, "" for other models.
+    """How sales go with price under a fit; posterior means.
 
     Parameters
     ----------
     price : index of the coefficient of log price.
     """
-    if fit.model == "mixture":
+    if fit.model != "hierarchical":
         rows = segments(fit, None)
         each = [
             f"{_change(row.coefficients[price].mean, row.coefficients[price].sd)} in segment {row.segment} "
-            f"({percent(row.weight.mean)} of stores)"
+            f"({percent(row.weight.mean)} of stores{_among(row, price)})"
             for row in rows
         ]
         where = (
             listed(each) if len(rows) > 1 else _change(rows[0].coefficients[price].mean, rows[0].coefficients[price].sd)
         )
         return f"Where the price is 1 % higher, sales are {where}."
-    if fit.model == "hierarchical":
-        rows = population(fit)
-        mean, spread = rows[price], rows[len(fit.coefficients) + price]
-        low, high = (mean.mean + sign * spread.mean for sign in (-1.0, 1.0))
-        return (
-            f"Where the price is 1 % higher, sales are {_change(mean.mean, mean.sd)} in the average store, and between "
-            f"{_change(high, spread.sd)} and {_change(low, spread.sd)} in two stores of three."
-        )
-    return ""
+    rows = population(fit)
+    mean, spread = rows[price], rows[len(fit.coefficients) + price]
+    low, high = (mean.mean + sign * spread.mean for sign in (-1.0, 1.0))
+    return (
+        f"Where the price is 1 % higher, sales are {_change(mean.mean, mean.sd)} in the average store, and between "
+        f"{_change(high, spread.sd)} and {_change(low, spread.sd)} in two stores of three."
+    )
+
+
+def _among(row: Segment, price: int) -> str:
+    """The spread of elasticities inside a segment; nothing where its stores are alike."""
+    return f", with a standard deviation of {by_error(row.spreads[price].mean, 0.1)}" if row.spreads else ""
 
 
 def _change(elasticity: float, error: float) -> str:

@@ -7,7 +7,7 @@ from bayesmix.axis import axis_of
 from bayesmix.rounding import NONE, by_error, fixed, percent
 from bayesmix.store_loo import total
 from comparisons.comparison import Comparison
-from comparisons.number import chosen_mixture
+from comparisons.number import chosen_mixture, chosen_normals
 from comparisons.page import table
 from comparisons.prices import price_sentence
 from comparisons.verdict import Verdict
@@ -18,8 +18,9 @@ def prices_of(comparison: Comparison, said: Verdict) -> str:
     """The sentence on prices of the model that the verdict speaks for."""
     axis = axis_of(comparison.best.fit.coefficients, comparison.best.fit.statistics)
     mixture = chosen_mixture(comparison)
-    continuum = comparison.best_of("hierarchical")
+    continuum, normals = comparison.best_of("hierarchical"), chosen_normals(comparison)
     of = continuum if mixture is None or said.kind == "continuum" else mixture
+    of = normals if said.kind == "both" or of is None else of
     return price_sentence(of.fit, axis.price) if axis and of else ""
 
 

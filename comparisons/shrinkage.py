@@ -6,11 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayesmix.fitted import Fit
-from bayesmix.store_summaries import own_variances
-from em.scatter import scatter
-from em.statistics import Floats, GaussianStatistics
-
-DRAWS = 200  # enough for a posterior mean that is read as whole per cent
+from bayesmix.pooling import pooling
+from bayesmix.store_summaries import own_standard_errors
+from em.statistics import Floats
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,8 @@ class Shrinkage:
     own : (store, coefficient) each store's own least squares.
     own_se : (store, coefficient) their standard errors, infinite where the store alone says nothing.
     after : by model name, (store, coefficient) posterior mean of the store's coefficients.
-    pooling : by name of a hierarchical model, (store, coefficient) share that the other stores have in the estimate.
+    pooling : by name of a model whose stores differ, (store, coefficient) share that the other stores have in the
+        estimate.
     same_information : whether every store has the same design, and so the same pooling.
     """
 
@@ -49,40 +48,6 @@ def shrinkage(fits: Sequence[Fit]) -> Shrinkage:
         own=stats.b,
         own_se=own_standard_errors(stats),
         after={fit.name: np.asarray(fit.by_store["coefficients"].transpose("store", "coefficient")) for fit in fits},
-        pooling={fit.name: pooling(fit) for fit in fits if fit.model == "hierarchical"},
+        pooling={fit.name: pooling(fit) for fit in fits if fit.draws.omega is not None},
         same_information=bool(np.allclose(stats.xtx, stats.xtx[:1], rtol=1e-9)),
     )
-
-
-def pooling(fit: Fit) -> Floats:
-    """Share that the other stores have in what a hierarchical fit says of each store.
-
-    Given the hyperparameters, theta_i has variance Omega before the store's own weeks are seen and
-    V_i = (Omega^-1 + X_i'X_i / sigma^2)^-1 after. The share is V_i / Omega, coefficient by coefficient: 0 where the
-    store speaks for itself, 1 where its weeks say nothing and the others speak for it. With one coefficient it is the
-    weight of the mean of all stores in the store's estimate (Gelman & Pardoe 2006, Technometrics 48).
-
-    Returns
-    -------
-    (store, coefficient) posterior mean, from 0 to 1.
-    """
-    draws = fit.posterior[["omega", "sigma"]].stack(sample=("chain", "draw"))
-    thinned = draws.isel(sample=np.unique(np.linspace(0, draws.sizes["sample"] - 1, DRAWS).astype(int)))
-    omega = thinned["omega"].transpose("sample", "coefficient", "coefficient_2").values
-    sigma = thinned["sigma"].transpose("sample", ...).values
-    identity = np.eye(fit.statistics.n_coefficients)
-    share = np.zeros(fit.statistics.b.shape)
-    for omega_s, sigma_s in zip(omega, sigma, strict=True):
-        after = np.linalg.solve(identity + omega_s @ fit.statistics.xtx / sigma_s**2, omega_s)
-        share += np.diagonal(after, axis1=1, axis2=2) / np.diagonal(omega_s)
-    return share / len(sigma)
-
-
-def own_standard_errors(stats: GaussianStatistics) -> Floats:
-    """Standard errors of each store's own least squares, with one residual variance pooled over stores.
-
-    Returns
-    -------
-    (store, coefficient), infinite where the store's weeks do not determine the coefficient.
-    """
-    return scatter(stats) * np.sqrt(own_variances(stats))

@@ -1,11 +1,22 @@
-"""The verdict in words, from the numbers only: segments or a continuum, how many, how sure."""
+"""The verdict in words, from the numbers only: segments, a continuum, or segments whose stores differ; how sure.
+
+The simplest description that none beats beyond doubt: segments whose stores differ contain the other two, so they are
+the answer only where they beat both.
+"""
 
 from typing import NamedTuple
 
 from bayesmix.rounding import by_error, listed, spelt
 from comparisons.comparison import Comparison, Score
 from comparisons.differences import Difference, difference
-from comparisons.number import best_by_bic, chosen_mixture, headroom, number_sentence
+from comparisons.number import (
+    best_by_bic,
+    chosen_mixture,
+    chosen_normals,
+    headroom,
+    number_of_normals,
+    number_sentence,
+)
 
 CONTINUOUS = ("hierarchical", "normal-mixture")
 
@@ -38,7 +49,13 @@ class Verdict(NamedTuple):
 def verdict(comparison: Comparison) -> Verdict:
     """Read the verdict off a comparison."""
     said = _beyond(comparison, _judge(comparison))
-    said = said._replace(number=number_sentence(comparison, said.k))
+    if said.kind == "both" and said.k is not None:
+        number = (
+            f"{number_of_normals(comparison, said.k)} Without differences inside: {number_sentence(comparison, None)}"
+        )
+    else:
+        number = number_sentence(comparison, said.k)
+    said = said._replace(number=number)
     if comparison.distrust:
         doubted = f"{said.sentence.rstrip('.')} – but {_doubt(comparison)}, so this is provisional."
         headline = f"Provisional: {said.headline[:1].lower()}{said.headline[1:]}"
@@ -48,17 +65,56 @@ def verdict(comparison: Comparison) -> Verdict:
 
 def _judge(comparison: Comparison) -> Verdict:
     """The verdict on the fits at hand."""
-    mixture, rival = chosen_mixture(comparison), comparison.best_of(*CONTINUOUS)
+    mixture, continuum, normals = (
+        chosen_mixture(comparison),
+        comparison.best_of("hierarchical"),
+        _beyond_one(comparison),
+    )
+    if normals is not None and continuum is not None and not _beats(normals, continuum):
+        normals = None
+    rival = normals or continuum
+    if mixture is None and normals is not None and continuum is not None:
+        return _inside(comparison, continuum, normals)
     if mixture is None or rival is None:
         return _alone(mixture or rival or comparison.best)
+    if (
+        normals is not None
+        and continuum is not None
+        and mixture.fit.k <= normals.fit.k
+        and not _beats(normals, mixture)
+    ):
+        rival = continuum  # segments are simpler than segments whose stores differ, and predict as well
     diff = difference(mixture.loo.elpd_i, rival.loo.elpd_i)
     ahead = diff.elpd_diff > 0.0
     diff = Difference(abs(diff.elpd_diff), diff.dse)
     if not diff.decided:
-        return _undecided(comparison, mixture, mixture if ahead else rival, diff)
+        return _undecided(comparison, mixture, rival, mixture if ahead else rival, diff)
     if ahead:
         return _segments(comparison, mixture, diff)
     return _continuum(comparison, mixture, rival, diff)
+
+
+def _beyond_one(comparison: Comparison) -> Score | None:
+    """The mixture of normals to be judged; with one segment it is the hierarchical model, for which it then stands."""
+    normals = chosen_normals(comparison)
+    return None if normals and normals.fit.k == 1 and comparison.best_of("hierarchical") else normals
+
+
+def _beats(score: Score, other: Score) -> bool:
+    """Whether a model predicts better than another beyond doubt."""
+    diff = difference(score.loo.elpd_i, other.loo.elpd_i)
+    return diff.decided and diff.elpd_diff > 0.0
+
+
+def _inside(comparison: Comparison, continuum: Score, normals: Score) -> Verdict:
+    """The verdict on a continuum and segments whose stores differ that beat it, without segments of stores alike."""
+    diff, k = difference(normals.loo.elpd_i, continuum.loo.elpd_i), spelt(normals.fit.k)
+    sentence = (
+        f"The stores form {k} segments and still differ within them: that predicts a store not yet seen better than "
+        f"one continuum, {_by(diff, comparison)}. No mixture without differences inside has been fitted beside."
+    )
+    headline = f"{k.capitalize()} segments, with differences inside them."
+    return Verdict("both", headline, sentence, "", normals.fit.k, diff, False)
 
 
 def _segments(comparison: Comparison, mixture: Score, diff: Difference) -> Verdict:
@@ -71,9 +127,21 @@ def _segments(comparison: Comparison, mixture: Score, diff: Difference) -> Verdi
     k = spelt(mixture.fit.k)
     sentence = (
         f"The stores fall into {k} segments rather than lying along a continuum: {k} segments predict a store not yet "
-        f"seen better than gradual differences do, {_by(diff, comparison)}."
+        f"seen better than gradual differences do, {_by(diff, comparison)}.{_differing(comparison, mixture)}"
     )
     return Verdict("segments", f"{k.capitalize()} segments, not a continuum.", sentence, "", mixture.fit.k, diff, True)
+
+
+def _differing(comparison: Comparison, mixture: Score) -> str:
+    """What comes of letting the stores of the segments differ; nothing where it was not tried."""
+    normals = chosen_normals(comparison)
+    if normals is None or normals.fit.k == 1:
+        return ""
+    diff = difference(normals.loo.elpd_i, mixture.loo.elpd_i)
+    return (
+        f" Letting the stores of {_of_stores(normals.fit.k)} differ does not predict better beyond doubt: a "
+        f"difference of {by_error(diff.elpd_diff, diff.dse)} ± {by_error(diff.dse, diff.dse)}."
+    )
 
 
 def _continuum(comparison: Comparison, mixture: Score, rival: Score, diff: Difference) -> Verdict:
@@ -81,32 +149,65 @@ def _continuum(comparison: Comparison, mixture: Score, rival: Score, diff: Diffe
         k = spelt(rival.fit.k)
         sentence = (
             f"The stores form {k} segments and still differ within them: that predicts a store not yet seen better "
-            f"than {_of_stores(mixture.fit.k)} without differences inside, {_by(diff, comparison)}."
+            f"than {_of_stores(mixture.fit.k)} without differences inside, {_by(diff, comparison)}"
+            f"{_over_continuum(comparison, rival)}."
         )
         headline = f"{k.capitalize()} segments, with differences inside them."
         return Verdict("both", headline, sentence, "", rival.fit.k, diff, True)
     sentence = (
         f"The stores differ along a continuum rather than falling into segments: gradual differences predict a store "
         f"not yet seen better than {_of_stores(mixture.fit.k)}, {_by(diff, comparison)}."
+        f"{_segments_inside(comparison, rival)}"
     )
     return Verdict("continuum", "A continuum, not segments.", sentence, "", None, diff, True)
 
 
-def _undecided(comparison: Comparison, mixture: Score, better: Score, diff: Difference) -> Verdict:
+def _segments_inside(comparison: Comparison, continuum: Score) -> str:
+    """What comes of dividing the continuum into segments; nothing where it was not tried."""
+    normals = chosen_normals(comparison)
+    if normals is None or normals is continuum or normals.fit.k == 1:
+        return ""
+    diff = difference(normals.loo.elpd_i, continuum.loo.elpd_i)
+    return (
+        f" Dividing it into {_of_stores(normals.fit.k)} whose stores differ does not predict better beyond doubt: a "
+        f"difference of {by_error(diff.elpd_diff, diff.dse)} ± {by_error(diff.dse, diff.dse)}."
+    )
+
+
+def _over_continuum(comparison: Comparison, normals: Score) -> str:
+    """By how much segments whose stores differ beat the continuum; nothing where none was fitted."""
+    continuum = comparison.best_of("hierarchical")
+    if continuum is None:
+        return ""
+    diff = difference(normals.loo.elpd_i, continuum.loo.elpd_i)
+    return f", and better than one continuum, by {by_error(diff.elpd_diff, diff.dse)} ± {by_error(diff.dse, diff.dse)}"
+
+
+def _undecided(comparison: Comparison, mixture: Score, rival: Score, better: Score, diff: Difference) -> Verdict:
+    of_rival = "a continuum" if rival.fit.k == 1 else f"{_of_stores(rival.fit.k)} whose stores differ"
     if better.fit.model in CONTINUOUS:
-        ahead = "the continuum predicts"
+        ahead = "the continuum predicts" if rival.fit.k == 1 else "the latter predict"
     else:
         ahead = f"{_of_stores(mixture.fit.k)} predict{'s' if mixture.fit.k == 1 else ''}"
     sentence = (
-        f"The data do not decide between {_of_stores(mixture.fit.k)} and a continuum: {ahead} a store not yet seen "
+        f"The data do not decide between {_of_stores(mixture.fit.k)} and {of_rival}: {ahead} a store not yet seen "
         f"better, but only {_by(diff, comparison)}."
     )
     headline = "Undecided between segments and a continuum."
+    if rival.fit.k > 1:
+        headline = "Undecided whether the stores of a segment differ."
     return Verdict("undecided", headline, sentence, "", mixture.fit.k, diff, False)
 
 
 def _alone(score: Score) -> Verdict:
     """The verdict when only segments, or only a continuum, were fitted."""
+    if score.fit.k > 1 and score.fit.model != "mixture":
+        sentence = (
+            f"Only {_of_stores(score.fit.k)} whose stores differ have been fitted, and neither a continuum nor a "
+            "mixture beside them, so these numbers cannot say which the stores need."
+        )
+        headline = f"{spelt(score.fit.k).capitalize()} segments whose stores differ, with nothing to compare with."
+        return Verdict("alone", headline, sentence, "", score.fit.k, None, False)
     if score.fit.model != "mixture":
         sentence = (
             "Only a continuum has been fitted, and no mixture beside it, so these numbers cannot say whether the "

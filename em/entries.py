@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+from em.explained import explained
 from em.fit import MixtureFit
 from em.mixed_model import MixedFit
 from em.normal_mixture_fit import NormalMixtureFit
 from em.random_effect_test import RandomEffectTest
 from em.standard_errors import StandardErrors
-from em.variance_components import Interval, explained, variance_components
+from em.variance_components import Interval, variance_components
 
 
 def mixture_entry(fit: MixtureFit) -> dict[str, Any]:

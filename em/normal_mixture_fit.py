@@ -15,7 +15,7 @@ from em.errors import InputError
 from em.mixed_model import MixedFit, MixedSigmaRule, described, fit_mixed_model, positions
 from em.mixture import MixtureParameters
 from em.normal_mixture import NormalMixtureParameters, memberships
-from em.normal_mixture_climb import NormalMixtureErrors, standard_errors
+from em.normal_mixture_climb import NormalMixtureErrors, Top, standard_errors
 from em.normal_mixture_search import EM_STEPS, ENOUGH, Found, search
 from em.panel import Panel
 from em.scatter import against_fixed_sigma, sigma_floor
@@ -32,6 +32,7 @@ class NormalMixtureFit:
     Attributes
     ----------
     parameters : the estimates.
+    others : other optima that come near, from the best of them down; see `em.normal_mixture_search`.
     log_likelihood : of exactly these parameters, over all stores.
     memberships : (store, segment) posterior probabilities.
     n_parameters, criteria : how many were free, and the information criteria.
@@ -48,6 +49,7 @@ class NormalMixtureFit:
     """
 
     parameters: NormalMixtureParameters
+    others: tuple[NormalMixtureParameters, ...] = field(repr=False)
     log_likelihood: float
     memberships: Floats = field(repr=False)
     n_parameters: int
@@ -160,13 +162,9 @@ def _fit(
     names: tuple[str, ...],
 ) -> NormalMixtureFit:
     best = found.best
-    order = np.argsort(-best.several.weight[0], kind="stable")
+    order = _falling(best)
     k, q, p = order.size, columns.size, stats.n_coefficients
-    mu, root, v = best.several.normals
-    inner = back[np.ix_(columns, columns)] @ root
-    omega = np.zeros((k, p, p))
-    omega[:, columns[:, None], columns] = inner @ np.swapaxes(inner, -1, -2)
-    parameters = NormalMixtureParameters(best.several.weight[0][order], (mu @ back.T)[order], omega[order], np.sqrt(v))
+    parameters = _parameters(best, back, columns)
     if k == 1:
         mixed = continuum.parameters
         parameters = NormalMixtureParameters(np.ones(1), mixed.mu[None], mixed.omega[None], np.array([mixed.sigma]))
@@ -176,6 +174,7 @@ def _fit(
     errors = standard_errors(best, back, order)
     return NormalMixtureFit(
         parameters=parameters,
+        others=tuple(_parameters(top, back, columns) for top in found.others),
         log_likelihood=log_likelihood,
         memberships=responsibilities,
         n_parameters=n_parameters,
@@ -196,6 +195,21 @@ def _fit(
         coefficients=names,
         warnings=_warnings(found, errors is not None, floor, stats),
     )
+
+
+def _falling(top: Top) -> Ints:
+    """Its segments in falling order of weight."""
+    return np.argsort(-top.several.weight[0], kind="stable")
+
+
+def _parameters(top: Top, back: Floats, columns: Ints) -> NormalMixtureParameters:
+    """Where a climb ended, on the columns as they are."""
+    order, p = _falling(top), len(back)
+    mu, root, v = top.several.normals
+    inner = back[np.ix_(columns, columns)] @ root
+    omega = np.zeros((order.size, p, p))
+    omega[:, columns[:, None], columns] = inner @ np.swapaxes(inner, -1, -2)
+    return NormalMixtureParameters(top.several.weight[0][order], (mu @ back.T)[order], omega[order], np.sqrt(v))
 
 
 def _warnings(found: Found, identified: bool, floor: float | None, stats: GaussianStatistics) -> tuple[str, ...]:

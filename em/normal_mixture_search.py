@@ -22,13 +22,21 @@ ROUNDS = 3  # of random starts, each twice as many as the one before, until enou
 SEARCH_STORES = 1000  # a larger panel is searched on this many random stores and finished on all
 LEAST = 1e-2  # least variance in any direction of a start, in units of sigma^2 over the weeks of a store
 EMPTY = 1e-6  # weight below which a segment is empty
+WITHIN = 20.0  # log-likelihood below the best beyond which an optimum holds nothing of a posterior
 FEWEST = 1.5  # stores, as the sum of memberships, below which a segment is one store's and set aside
 
 
 class Found(NamedTuple):
-    """The best optimum, how many starts were tried, ended there, and were set aside."""
+    """The best optimum, others worth knowing, and how many starts were tried, ended at the best, and were set aside.
+
+    Attributes
+    ----------
+    others : sound optima whose log-likelihood is within `WITHIN` of the best, from the best of them down; none for a
+        panel that was searched in part.
+    """
 
     best: Top
+    others: tuple[Top, ...]
     tried: int
     at_best: int
     degenerate: int
@@ -90,7 +98,18 @@ def search(
         if part is not stats:
             whole = _setting(stats, back, random, floor)
             best = best_mixture(whole.stores, whole.root, best.several, random, lowest=whole.lowest)
-    return Found(best, len(climbed), sum(near), len(climbed) - sum(sound))
+    others = _others(best, [top for top, good in zip(climbed, sound, strict=True) if good]) if part is stats else ()
+    return Found(best, others, len(climbed), sum(near), len(climbed) - sum(sound))
+
+
+def _others(best: Top, sound: Sequence[Top]) -> tuple[Top, ...]:
+    """One climb of each optimum that is not the best but near it."""
+    found = [best]
+    for top in sorted(sound, key=lambda one: -one.log_likelihood):
+        near = best.log_likelihood - top.log_likelihood < WITHIN
+        if near and top.summit.converged and all(abs(top.log_likelihood - f.log_likelihood) > SAME for f in found):
+            found.append(top)
+    return tuple(found[1:])
 
 
 def _setting(stats: GaussianStatistics, back: Floats, random: Ints, floor: float | None) -> _Setting:

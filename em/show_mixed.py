@@ -8,12 +8,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from em.bound import Bound
+from em.explained import explained
 from em.mixed_model import MixedFit
 from em.normal_mixture_fit import NormalMixtureFit
 from em.panel import Panel
 from em.random_effect_test import RandomEffectTest
 from em.show import criteria_table, in_words, narrow, opened, segment_table, told_of_criteria, with_error
-from em.variance_components import Interval, explained, variance_components
+from em.variance_components import Interval, variance_components
 
 
 def show_continuum(

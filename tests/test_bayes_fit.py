@@ -86,6 +86,28 @@ def test_the_hierarchical_model_from_the_panel_to_a_file(panel, tmp_path, ended,
     assert (file.posterior.sigma == 1.0).all()
     assert (file.attrs["model"], int(file.attrs["k"])) == ("hierarchical", 1)
     assert "LKJ(2)" in end.out
+    assert np.abs(file.em.mu - file.posterior.mu.mean(("chain", "draw"))).max() < 0.1
+    assert {"mu", "mu_se", "omega", "sd", "sd_se", "sigma", "sigma_se", "log_likelihood"} == set(file.em)
+
+
+def test_segments_whose_stores_differ_from_the_panel_to_a_file(panel, tmp_path, ended, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["--model", "normal-mixture", "--k", 2, "--random", "intercept", "--report", "page.html"]
+    end = ended(command, panel, *words, *QUICK)
+    assert end.code == 0, end.err
+    for text in ("2 segments whose stores differ", "sd of intercept", "half-normal(1)", "verdict: to be trusted"):
+        assert text in end.out
+    assert "Two segments of stores that differ" in (tmp_path / "page.html").read_text()
+    file = tree(tmp_path / "normal-mixture-2.nc")
+    assert file.posterior.omega.dims == ("chain", "draw", "segment", "coefficient", "coefficient_2")
+    assert file.posterior.sigma.dims == ("chain", "draw", "segment")
+    assert file.attrs["name"] == "normal-mixture K=2"
+    omega = file.posterior.omega.transpose(..., "coefficient", "coefficient_2").values
+    assert (omega[..., 0, 0] > 0.0).all()
+    assert not omega[..., 1].any()
+    np.testing.assert_allclose(file.posterior.mu.mean(("chain", "draw")), file.em.mu, atol=0.15)
+    np.testing.assert_allclose(file.stores.membership.sum("segment"), 1.0)
+    assert {"weight_se", "mu_se", "sd", "sd_se", "sigma_se"} <= set(file.em)
 
 
 def test_without_a_start_em_is_run_and_finds_the_same(panel, results, tmp_path, ended, monkeypatch):
@@ -126,7 +148,16 @@ def test_too_few_draws_are_written_but_not_trusted(panel, results, tmp_path, end
         (["--k", "2", "--seed", "-1"], "--seed is -1"),
         (["--model", "hierarchical", "--k", "2"], "--k is for the mixture"),
         (["--model", "hierarchical", "--sigma", "segment"], "--sigma segment is for the mixture"),
-        (["--k", "2", "--model", "normal-mixture"], "invalid choice"),
+        (["--k", "2", "--model", "continuum"], "invalid choice"),
+        (["--model", "normal-mixture"], "how many segments? give --k"),
+        (["--k", "2", "--model", "normal-mixture", "--sparse"], "--sparse is for the mixture"),
+        (["--k", "2", "--model", "normal-mixture", "--sigma", "segment"], "normal-mixture model has fixed or common"),
+        (["--k", "2", "--random", "log_price"], "--random is for models in which the stores of a segment differ"),
+        (["--model", "hierarchical", "--random", "prize"], "no coefficient 'prize' to vary between stores"),
+        (
+            ["--model", "hierarchical", "--random", "intercept", "--prior", "spread[log_price]=halfnormal(1)"],
+            "log_price does not vary; expected one of intercept",
+        ),
         (["--k", "1..3"], "one file for 3 numbers of segments; expected a name with {k} in it"),
         (["--k", "2", "2"], "names a number of segments twice"),
         (["--k", "3..1"], "names no number of segments"),

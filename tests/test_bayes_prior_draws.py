@@ -14,8 +14,10 @@ from pytensor.compile.mode import Mode
 from scipy.stats import ks_2samp, kstest, norm
 
 from bayesmix.centre import centre
-from bayesmix.hierarchical import hierarchical_model
+from bayesmix.fitted import PARAMETERS
+from bayesmix.hierarchical import without_segment
 from bayesmix.mixture import mixture_model
+from bayesmix.normal_mixture import normal_mixture_model
 from bayesmix.prior_draws import correlation_factors, draw_prior, log_prior, prior_predictive, shown_by_stores
 from bayesmix.priors import Priors
 from em.likelihood import component_loglik, store_loglik
@@ -26,7 +28,7 @@ NAMES = ("intercept", "log_price", "display", "feature")
 PRIORS = Priors(NAMES, (9.0, -1.5, 0.3, 0.0), (2.0, 0.7, 1.5, 1.0), 2.5, 0.6, 0.4, (0.5, 0.2, 1.5, 0.8), 3.0)
 CASES = [("mixture", 1, "fixed", 2), ("mixture", 3, "common", 3), ("mixture", 2, "segment", 2)]
 CASES += [("hierarchical", 1, "fixed", 2), ("hierarchical", 1, "common", 3), ("hierarchical", 1, "segment", 4)]
-CASES += [("hierarchical", 1, "fixed", 1)]
+CASES += [("hierarchical", 1, "fixed", 1), ("normal-mixture", 2, "common", 2), ("normal-mixture", 3, "fixed", 3)]
 
 
 def priors_of(p):
@@ -42,14 +44,14 @@ def statistics(p=2, stores=8, seed=0):
 
 
 def model_of(stats, model, k, sigma, p):
-    if model == "hierarchical":
-        return hierarchical_model(stats, priors_of(p), sigma)
+    if model != "mixture":
+        return normal_mixture_model(stats, k, priors_of(p), sigma)
     return mixture_model(stats, k, priors_of(p), sigma)
 
 
 def drawn_by_pymc(model, k, sigma, p, back, n):
     """PyMC's draws, brought back to the columns as they are."""
-    names = ["mu", "omega", "sigma"] if model == "hierarchical" else ["weight", "theta", "sigma"]
+    names = list(PARAMETERS[model])
     made = model_of(statistics(p), model, k, sigma, p)
     values = pm.draw([made[name] for name in names], draws=n, mode=PLAIN, random_seed=1)
     found = dict(zip(names, values, strict=True))
@@ -58,8 +60,7 @@ def drawn_by_pymc(model, k, sigma, p, back, n):
             found[name] = found[name] @ back.T
     if "omega" in found:
         found["omega"] = back @ found["omega"] @ back.T
-        found["sigma"] = found["sigma"][:, 0]
-    return found
+    return without_segment(found, 1) if model == "hierarchical" else found
 
 
 @pytest.mark.parametrize(("model", "k", "sigma", "p"), CASES)
@@ -77,8 +78,9 @@ def test_draws_have_the_distribution_of_pymcs(model, k, sigma, p):
             else:
                 np.testing.assert_allclose(one, other)
     assert min(levels) * tested > 1e-3
-    if model == "hierarchical" and p > 1:  # the joint distribution, too
-        joint = [d["omega"][:, 0, 1] / np.sqrt(d["omega"][:, 0, 0] * d["omega"][:, 1, 1]) for d in (ours, theirs)]
+    if model != "mixture" and p > 1:  # the joint distribution, too
+        omegas = [d["omega"].reshape(4000, -1, p, p)[:, -1] for d in (ours, theirs)]
+        joint = [omega[:, 0, 1] / np.sqrt(omega[:, 0, 0] * omega[:, 1, 1]) for omega in omegas]
         assert ks_2samp(*joint).pvalue > 1e-3
 
 
@@ -103,12 +105,12 @@ def test_moments_and_quantiles_are_those_of_the_priors_named():
 def test_factors_are_those_of_the_model(p):
     from pytensor.compile.maker import function
 
-    from bayesmix.hierarchical import correlation_factor
+    from bayesmix.spread import correlation_factor
 
     partial = np.random.default_rng(p).uniform(-0.9, 0.9, (4, p * (p - 1) // 2))
     with pm.Model():
         symbol = pm.Flat("partial", shape=partial.shape[1])
-        symbolic = function([symbol], correlation_factor(symbol, p), mode=PLAIN)
+        symbolic = function([symbol], correlation_factor(symbol[None], p)[0], mode=PLAIN)
     np.testing.assert_allclose(correlation_factors(partial, p), [symbolic(row) for row in partial], atol=1e-14)
 
 
@@ -128,9 +130,13 @@ def test_log_priors_differ_as_pymcs(model, k, sigma, p):
     stacked = {name: np.stack([q[name] for q in quantities]).reshape(2, 3, *quantities[0][name].shape)
                for name in quantities[0]}  # fmt: skip
     found = log_prior(stacked, priors_of(p), model, sigma, centred.back)
-    expected = {"mixture": {"theta", "weight"}, "hierarchical": {"mu", "spread"}}[model]
+    expected = {
+        "mixture": {"theta", "weight"},
+        "hierarchical": {"mu", "spread"},
+        "normal-mixture": {"mu", "spread", "weight"},
+    }[model]
     expected |= {"sigma"} if sigma != "fixed" else set()
-    expected |= {"correlation"} if model == "hierarchical" and p > 1 else set()
+    expected |= {"correlation"} if model != "mixture" and p > 1 else set()
     assert set(found) == expected
     assert all(part.shape == (2, 3) for part in found.values())
     total = sum(found.values()).ravel()
@@ -147,11 +153,12 @@ def points(rng, model, k, sigma, p):
         weight, theta = rng.dirichlet(3.0 * np.ones(k)), rng.normal(size=(k, p)) + np.array(PRIORS.mean[:p])
         point = {"weight_logratio__": np.log(weight[1:] / weight[0]), "theta": theta, "log_sigma": log_sigma}
         return point, {"weight": weight, "theta": theta, "sigma": sigmas}, volume
-    mu, scale = rng.normal(size=p) + np.array(PRIORS.mean[:p]), rng.uniform(0.1, 1.0, p)
-    share = rng.uniform(0.2, 0.8, p * (p - 1) // 2)
-    factor = scale[:, None] * correlation_factors(2.0 * share - 1.0, p)
+    weight = rng.dirichlet(3.0 * np.ones(k))
+    mu, scale = rng.normal(size=(k, p)) + np.array(PRIORS.mean[:p]), rng.uniform(0.1, 1.0, (k, p))
+    share = rng.uniform(0.2, 0.8, (k, p * (p - 1) // 2))
+    factor = scale[..., None] * correlation_factors(2.0 * share - 1.0, p)
     point = {"mu": mu, "scale_log__": np.log(scale), "partial_logodds__": np.log(share / (1.0 - share))}
-    point["log_sigma"] = log_sigma
+    point |= {"weight_logratio__": np.log(weight[1:] / weight[0]), "log_sigma": log_sigma}
 
     def lower(values):
         """Correlations below the diagonal."""
@@ -159,18 +166,22 @@ def points(rng, model, k, sigma, p):
         return (made @ made.T)[np.tril_indices(p, -1)]
 
     if p > 2:
-        volume -= np.linalg.slogdet(oracles.slope(lower, 2.0 * share - 1.0))[1]
-    return point, {"mu": mu, "omega": factor @ factor.T, "sigma": sigmas[0]}, volume
+        volume -= sum(np.linalg.slogdet(oracles.slope(lower, 2.0 * one - 1.0))[1] for one in share)
+    omega = factor @ np.swapaxes(factor, 1, 2)
+    found = {"weight": weight, "mu": mu, "omega": omega, "sigma": sigmas}
+    return point, without_segment(found, 0) if model == "hierarchical" else found, volume
 
 
 def loglik(stats, model, q):
     if model == "mixture":
         return store_loglik(np.log(q["weight"]), component_loglik(stats, q["theta"], q["sigma"])).sum()
-    return component_loglik(stats, q["mu"][None], np.atleast_1d(q["sigma"]), q["omega"][None]).sum()
+    if model == "hierarchical":
+        return component_loglik(stats, q["mu"][None], np.atleast_1d(q["sigma"]), q["omega"][None]).sum()
+    return store_loglik(np.log(q["weight"]), component_loglik(stats, q["mu"], q["sigma"], q["omega"])).sum()
 
 
 def uncentred(q, back):
-    change = {"theta": lambda v: v @ back.T, "mu": lambda v: back @ v, "omega": lambda v: back @ v @ back.T}
+    change = {"theta": lambda v: v @ back.T, "mu": lambda v: v @ back.T, "omega": lambda v: back @ v @ back.T}
     return {name: change.get(name, np.asarray)(value) for name, value in q.items()}
 
 

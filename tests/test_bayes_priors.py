@@ -1,5 +1,7 @@
 """Priors: in the user's units, and the distributions they are called by."""
 
+from dataclasses import replace
+
 import numpy as np
 import oracles
 import pymc as pm
@@ -7,8 +9,8 @@ import pytest
 from pytensor.compile.maker import function
 from pytensor.compile.mode import Mode
 
-from bayesmix.hierarchical import correlation_factor, partial_correlations
 from bayesmix.priors import default_priors, partial_correlation_shapes, statements
+from bayesmix.spread import correlation_factor, partial_correlations
 from bayesmix.weights import LogRatio
 from em.statistics import build
 
@@ -30,6 +32,11 @@ def test_every_quantity_of_a_model_has_its_statement():
     assert mixture["theta[log_price]"] == "normal(-1, 1.5)"
     assert continuum["correlation of store coefficients"] == "LKJ(2)"
     assert continuum["sigma"] == "fixed at 1"
+    both = statements(replace(priors, spread=(0.5, 0.0)), "normal-mixture", "common")
+    assert {"mu[log_price]", "weight"} <= set(both)
+    assert both["sd of store coefficients[intercept at average prices]"] == "half-normal(0.5)"
+    assert both["sd of store coefficients[log_price]"] == "0"
+    assert "correlation of store coefficients" not in both
 
 
 @pytest.mark.parametrize("p", [2, 3, 4])
@@ -58,7 +65,7 @@ def _factor(partial):
     if p not in _FACTORS:
         with pm.Model():
             symbol = pm.Flat("partial", shape=partial.size)
-            _FACTORS[p] = function([symbol], correlation_factor(symbol, p), mode=PLAIN)
+            _FACTORS[p] = function([symbol], correlation_factor(symbol[None], p)[0], mode=PLAIN)
     return _FACTORS[p](partial)
 
 

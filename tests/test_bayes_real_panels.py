@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 from bayesmix.fit import command
+from bayesmix.store_loo import loo
 
 CHEESE = ("--store", "RETAILER", "--sales", "VOLUME", "--price", "PRICE", "--covariates", "DISP", "--sigma", "common")
 
@@ -80,6 +81,22 @@ def test_stores_not_seen_are_predicted_better_by_a_continuum_on_cheese(fits, sha
         warnings.simplefilter("ignore", UserWarning)  # k-hat of two stores: far less than what is compared here
         elpd = [az.loo(tree, var_name="store", reff=1.0).elpd for tree in (continuum, segments)]
     assert elpd[0] - elpd[1] > 1000.0
+
+
+def test_segments_whose_stores_differ_predict_as_well_as_the_better_of_the_two(fits, shared):
+    """Within a few units where stores are alike inside segments (609948), and better on cheese."""
+
+    def elpd(name, *words):
+        code, tree = fits(shared(name), *words)
+        assert code == 0
+        return loo(tree.log_likelihood.store).elpd_i
+
+    found = elpd("data/609948.csv", "--model", "normal-mixture", "--k", "3")
+    lost = elpd("data/609948.csv", "--k", "3") - found
+    assert -1.0 < lost.sum() < 4.0
+    assert lost.std(ddof=1) * np.sqrt(300) < 3.0
+    found = elpd("data/cheese.csv", *CHEESE, "--model", "normal-mixture", "--k", "2")
+    assert found.sum() > elpd("data/cheese.csv", *CHEESE, "--model", "hierarchical").sum() + 20.0
 
 
 def test_cheese_with_five_segments_is_told_to_have_modes_and_never_averages_them(fits, shared):

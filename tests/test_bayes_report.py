@@ -244,7 +244,7 @@ def test_a_continuum(tmp_path):
     shown = table_rows(html, "Table of parameters")[4][1].replace("−", "-")
     assert float(shown) == pytest.approx(correlation.mean(), abs=0.006)
     assert "In the average store a price 1 % higher goes with" in html
-    assert "No segments and no estimates of EM" in html
+    assert "No segments: this model has none." in html
     assert 'class="together"' not in html
 
 

@@ -8,15 +8,16 @@ import pytest
 
 import bayesmix.mixture
 import bayesmix.sample
-from bayesmix.hierarchical import hierarchical_model, hierarchical_start
 from bayesmix.mixture import mixture_start
+from bayesmix.normal_mixture import normal_mixture_model, normal_mixture_start
 from bayesmix.priors import default_priors
 from bayesmix.run import fit_hierarchical, fit_mixture
 from bayesmix.sample import Settings
-from bayesmix.start import start_of
+from bayesmix.start import start_of, start_of_mixed
 from em.errors import InputError
 from em.fit import fit_mixture as maximise
 from em.likelihood import component_loglik
+from em.mixed_model import fit_mixed_model
 from em.panel import Panel, store_statistics
 from em.statistics import build
 
@@ -93,10 +94,8 @@ def test_the_same_seed_gives_the_same_draws_and_another_does_not(two_segments):
 def test_chains_start_apart():
     data = panel()
     priors = default_priors(store_statistics(data), data.coefficients)
-    model, start = (
-        hierarchical_model(store_statistics(data), priors),
-        hierarchical_start(store_statistics(data), "fixed"),
-    )
+    model = normal_mixture_model(store_statistics(data), 1, priors)
+    start = normal_mixture_start(start_of_mixed(fit_mixed_model(data)).parameters, priors, "fixed")
     at = bayesmix.sample._for_nutpie(bayesmix.sample.compile_density(model, [start]), 0).initial_point_func
     np.testing.assert_array_equal(at(1), at(1))
     assert not np.allclose(at(1), at(2), atol=1e-3)
@@ -135,18 +134,24 @@ def test_the_hierarchical_start_is_where_its_likelihood_is_highest(sigma):
         sd = np.exp(start["log_sigma"]) if start["log_sigma"].size else np.ones(1)
         return component_loglik(stats, start["mu"][None], sd, omega).sum()
 
-    start = hierarchical_start(stats, sigma, steps=300)
-    assert hierarchical_start(stats, sigma)["mu"] == pytest.approx(start["mu"], abs=0.05)
+    priors = default_priors(stats, ("intercept", "log_price"))
+    start = normal_mixture_start(start_of_mixed(fit_mixed_model(stats, sigma=sigma)).parameters, priors, sigma)
+    start = {name: value if name == "log_sigma" else value[0] for name, value in start.items()}
     for name, value in start.items():
         for factor in (0.98, 1.02):
-            if value.size:
+            if value.size and name != "weight":
                 assert loglik(start | {name: value * factor}) < loglik(start)
 
 
 def test_a_start_exists_where_no_store_has_a_regression_of_its_own():
     rng = np.random.default_rng(0)
     stats = build(np.arange(5), np.column_stack([np.ones(5), rng.uniform(0.2, 2.0, 5)]), rng.normal(10.0, 1.0, 5), 5)
-    for value in hierarchical_start(stats, "common").values():
+    priors = default_priors(stats, ("intercept", "log_price"))
+    best = start_of_mixed(fit_mixed_model(stats, sigma="common")).parameters
+    start = normal_mixture_start(best, priors, "common")
+    assert (start["scale"] > 0.0).all()
+    assert (np.abs(start["partial"] - 0.5) < 0.5).all()
+    for value in start.values():
         assert np.isfinite(value).all()
 
 

@@ -36,6 +36,25 @@ def continuum(tmp_path_factory):
     return fitted(tmp_path_factory.mktemp("continuum"), continuous(120), ks=(4,), tried=(1, 2, 3, 4, 5, 6, 7))
 
 
+def differing(mixture, store_loglik):
+    """A mixture of normals with the segments of a mixture, their stores differing a little, and a given likelihood."""
+    draws = mixture.draws
+    omega = np.broadcast_to(0.01 * np.eye(2), (*draws.mu.shape, 2))
+    name = f"normal-mixture K={mixture.k}"
+    posterior = mixture.posterior.rename(theta="mu")
+    axes = (*posterior["mu"].dims, "coefficient_2")
+    posterior["omega"] = (axes, omega.reshape(*posterior["mu"].shape, 2))
+    made = altered(
+        mixture,
+        model="normal-mixture",
+        draws=draws._replace(omega=omega),
+        posterior=posterior,
+        store_loglik=store_loglik,
+    )
+    object.__setattr__(made, "name", name)
+    return made
+
+
 def judged(results, *fits):
     comparison = compare(results, fits)
     return comparison, verdict(comparison)
@@ -209,3 +228,63 @@ def test_totals_are_sums_over_stores(segments):
     assert best.elpd == pytest.approx(total(best.loo.elpd_i))
     assert best.difference == (0.0, 0.0)
     assert sum(score.weight for score in comparison.scores) == pytest.approx(1.0)
+
+
+def gaining(fit, elpd, *, noise=0.0):
+    """Store likelihoods of a fit with more elpd in all, as much from every store unless there is noise."""
+    signs = np.where(np.arange(len(fit.stores)) % 2, 1.0, -1.0)
+    return fit.store_loglik + (elpd / len(fit.stores) + noise * signs)
+
+
+def test_segments_stay_the_answer_where_letting_their_stores_differ_gains_nothing(segments):
+    results, hierarchical, mixtures = segments
+    three = mixtures[1]
+    for gain in (-2.6, 2.6):
+        comparison, said = judged(results, hierarchical, three, differing(three, gaining(three, gain)))
+        assert (said.kind, said.k, said.sure) == ("segments", 3, True)
+        assert "does not predict better beyond doubt" in said.sentence
+        assert len(comparison.scores) == 3
+
+
+def test_segments_whose_stores_differ_are_the_answer_where_they_beat_both(segments):
+    results, hierarchical, mixtures = segments
+    three = mixtures[1]
+    both = differing(three, gaining(three, 40.0))
+    comparison, said = judged(results, hierarchical, three, both)
+    assert (said.kind, said.k, said.sure) == ("both", 3, True)
+    assert said.headline == "Three segments, with differences inside them."
+    assert "and better than one continuum" in said.sentence
+    assert said.difference.elpd_diff == pytest.approx(40.0, abs=1e-6)
+    assert "No other number of segments whose stores differ was fitted than three" in said.number
+    assert "three are best" in said.number
+    assert set(comparison.shrinkage.pooling) == {"hierarchical", "normal-mixture K=3"}
+    _, alone = judged(results, hierarchical, both)
+    assert (alone.kind, alone.sure) == ("both", False)
+    _, alone = judged(results, both)
+    assert (alone.kind, alone.k) == ("alone", 3)
+
+
+def test_a_continuum_stays_the_answer_where_segments_inside_it_are_not_sure_to_gain(continuum):
+    results, hierarchical, mixtures = continuum
+    unsure = differing(mixtures[0], gaining(hierarchical, 33.0, noise=1.8))
+    comparison, said = judged(results, hierarchical, *mixtures, unsure)
+    assert comparison.best.name == "normal-mixture K=4"
+    assert (said.kind, said.k, said.sure) == ("continuum", None, True)
+    assert "Dividing it into four segments whose stores differ does not predict better" in said.sentence
+
+
+def test_more_segments_against_fewer_whose_stores_differ_is_undecided_where_neither_wins(segments):
+    results, hierarchical, mixtures = segments
+    two, three = mixtures[:2]
+    _, said = judged(results, hierarchical, three, differing(two, gaining(three, 1.0)))
+    assert (said.kind, said.sure) == ("undecided", False)
+    assert "three segments and two segments whose stores differ" in said.sentence
+    assert said.headline == "Undecided whether the stores of a segment differ."
+
+
+def test_mixtures_of_normals_by_maximum_likelihood_do_not_count_as_mixtures(segments):
+    results, hierarchical, mixtures = segments
+    best = {**results["fits"][2], "model": "normal-mixture", "bic": -1e9, "bic_stores": -1e9, "bic_hybrid": -1e9}
+    more = {**results, "fits": [*results["fits"], {**best, "k": 9}]}
+    _, said = judged(more, hierarchical, *mixtures)
+    assert said == judged(results, hierarchical, *mixtures)[1]

@@ -12,6 +12,7 @@ from test_em_mixed_laws import panel, statistics
 from test_em_mixed_reference import CHEESE, sines
 
 from em.errors import InputError
+from em.explained import explained
 from em.likelihood import component_loglik
 from em.mixed_model import fit_mixed_model
 from em.panel import read_panel
@@ -19,7 +20,7 @@ from em.profile import profile_intervals
 from em.random_effect_test import boundary_p_values, random_effect_test
 from em.simulator import Truth, draw_prices, draw_stores
 from em.statistics import build
-from em.variance_components import explained, variance_components, wald_intervals
+from em.variance_components import variance_components, wald_intervals
 
 # confint(profile(f)) of lme4 1.1-31, f by ML as in test_em_mixed_reference.py; its profile is a spline through points.
 PROFILES = {

@@ -322,3 +322,17 @@ def test_logsumexp_is_what_is_summed():
     ]
     total = logsumexp(np.array(each) + np.log(p.weight)[:, None], axis=0).sum()
     assert total == pytest.approx(fit.log_likelihood, abs=1e-9)
+
+
+def test_other_optima_come_near_the_best_and_are_optima():
+    """What else is returned, for a posterior's chains: the score vanishes there, from the best of them down."""
+    stats = drawn(3, stores=40, weeks=10)
+    fit = fit_normal_mixture(stats, 3, sigma="common", seed=1)
+    levels = [memberships(other, stats)[1].sum() for other in fit.others]
+    assert levels
+    assert all(fit.log_likelihood - 20.0 < level < fit.log_likelihood - 1e-3 for level in levels)
+    assert levels == sorted(levels, reverse=True)
+    for other in fit.others:
+        assert np.all(np.diff(other.weight) <= 0.0)
+        again = fit_normal_mixture(stats, 3, sigma="common", starts=0, also=[other])
+        assert again.log_likelihood >= memberships(other, stats)[1].sum() - 1e-6
