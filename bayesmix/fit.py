@@ -127,6 +127,7 @@ def command(argv: list[str]) -> int:
     _check_priors(args, panel)
     starts = [em_solution(panel, k, args.sigma, args.seed, args.start) if args.start else None for k in ks]
     # PyMC takes two seconds to load: after everything that can be wrong has been looked at.
+    import bayesmix.run  # noqa: F401
     from bayesmix.kept import forget
     from bayesmix.sample import Settings
     from bayesmix.show import announce, show, show_all

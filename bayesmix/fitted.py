@@ -158,7 +158,7 @@ class Fit:
         )
         share = float(modes["weight"][number - 1])
         reason = f"this is mode {number} of {found}, with weight {share:.2g} among them"
-        told = self._record("warnings_of_modes")
+        told = json.loads(self.tree.attrs.get("warnings_of_modes", "[]")) or [[]] * found
         name = f"{self.name}, mode {number}"
         joined.attrs = {
             **self.tree.attrs,

@@ -133,7 +133,7 @@ def test_what_is_forgotten_is_gone_and_nothing_else(case, tmp_path):
 
 
 def test_a_killed_command_goes_on_with_the_rest(file, tmp_path):
-    call = [sys.executable, "-m", "bayesmix.fit", str(file), "--k", "2", "--draws", "15000", "--tune", "200"]
+    call = [sys.executable, "-m", "bayesmix.fit", str(file), "--k", "2", "--draws", "30000", "--tune", "200"]
     call += ["--chains", "6", "--out", "fit.nc"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(call, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
