@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bayesmix.priors import Priors
     from bayesmix.read import load
     from bayesmix.run import fit_hierarchical, fit_mixture, fit_normal_mixture, fit_sparse_mixture
-    from bayesmix.sample import Settings
+    from bayesmix.settings import Settings
 
 __all__ = [
     "Fit",
@@ -30,7 +30,7 @@ __all__ = [
 _HOME = {
     "Fit": "fitted",
     "Priors": "priors",
-    "Settings": "sample",
+    "Settings": "settings",
     "fit_hierarchical": "run",
     "fit_mixture": "run",
     "fit_normal_mixture": "run",

@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from em.designs import distinct_designs
-from em.likelihood import roots
+from em.designs import project
 from em.statistics import Floats, GaussianStatistics, Ints
 
 
@@ -30,8 +29,6 @@ class StoresByDesign(NamedTuple):
 
 def by_design(stats: GaussianStatistics) -> StoresByDesign:
     """Sort the stores by their X'X and take the root of each distinct one."""
-    distinct, design = distinct_designs(stats)
-    order = np.argsort(design, kind="stable")
-    first = np.concatenate(([0], np.cumsum(np.bincount(design))))
-    root = np.ascontiguousarray(roots(distinct))
-    return StoresByDesign(first.astype(np.int64), root, stats.n[order], stats.b[order], stats.rss[order])
+    stores = project(stats)
+    first = np.append(stores.first, stats.n_stores).astype(np.int64)
+    return StoresByDesign(first, stores.root, stores.n, stats.b[stores.order], stores.rss)

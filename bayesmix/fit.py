@@ -5,13 +5,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bayesmix.settings import LEAST, Settings
 from em.arguments import add_panel_arguments, numbers_of_segments, panel_from
-from em.command import SAMPLE, Parser, check_writable, distrust, printing, replacing, run, working
+from em.command import SAMPLE, Parser, check_writable, distrust, printing, run
 from em.errors import InputError
 
 if TYPE_CHECKING:
     from bayesmix.fitted import Fit
-    from bayesmix.sample import Settings
     from bayesmix.start import Start
     from em.panel import Panel
 
@@ -129,7 +129,7 @@ def command(argv: list[str]) -> int:
     # PyMC takes two seconds to load: after everything that can be wrong has been looked at.
     import bayesmix.run  # noqa: F401
     from bayesmix.kept import forget
-    from bayesmix.sample import Settings
+    from bayesmix.report import write_report
     from bayesmix.show import announce, show, show_all
 
     settings = Settings(args.draws, args.tune, args.chains, args.seed)
@@ -146,7 +146,7 @@ def command(argv: list[str]) -> int:
             fits.append(fit)
             written.append(out)
         for fit, page in zip(fits if pages else [], pages, strict=True):
-            _write_page(page, fit)
+            write_report(page, fit)
             written.append(page)
     except KeyboardInterrupt:
         return _interrupted(keeps, written)
@@ -198,17 +198,6 @@ def _fit(
     return fit_mixture(panel, k, sigma=args.sigma, start=start, priors=args.prior, settings=settings, keep=keep)
 
 
-def _write_page(page: Path, fit: "Fit") -> None:
-    """Write the diagnostic report, whole or not at all."""
-    from bayesmix.report import report
-
-    with working(f"writing {page}"):
-        html = report(fit)
-    with replacing(page) as temporary:
-        temporary.write_text(html, encoding="utf-8")
-    print(f"written: {page}", file=sys.stderr)
-
-
 def _checked(args: argparse.Namespace) -> list[int]:
     """The numbers of segments; raises InputError for what the arguments alone show to be wrong."""
     ks = [1]
@@ -227,7 +216,7 @@ def _checked(args: argparse.Namespace) -> list[int]:
             raise InputError("--random is for models in which the stores of a segment differ; in a mixture none do")
     else:
         _check_for_mixtures(args)
-    for name, least in (("draws", 4), ("tune", 1), ("chains", 1), ("seed", 0)):
+    for name, least in LEAST.items():
         if getattr(args, name) < least:
             raise InputError(f"--{name} is {getattr(args, name)}; expected at least {least}")
         if getattr(args, name) > MOST and name != "seed":

@@ -1,21 +1,20 @@
 """What draws are worth: relabelled, told apart by mode, checked."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
-import xarray as xr
 
 from bayesmix.centre import Centred
-from bayesmix.density import Density
 from bayesmix.diagnose import reasons_for_distrust
 from bayesmix.hierarchical import without_segment
 from bayesmix.labels import relabel, relabel_unconstrained, share_switched
 from bayesmix.modes import Weights, chains_by_mode, weigh
 from bayesmix.posterior import StorePosterior, flat, parameter_draws, store_posterior
 from bayesmix.priors import Priors
-from bayesmix.sample import Settings
+from bayesmix.sample import Draws
+from bayesmix.settings import Settings
 from bayesmix.start import Start
 from em.mixture import SigmaRule
 from em.panel import Panel
@@ -58,29 +57,6 @@ class Problem:
         return self.model if self.model == "hierarchical" else f"{self.model} K{'<=' if self.sparse else '='}{self.k}"
 
 
-class Drawn(NamedTuple):
-    """Draws as they come, on the columns as they are.
-
-    Attributes
-    ----------
-    quantities : by name, (chain, draw, ...), labels as drawn.
-    sampler : the sampler's own statistics, (chain, draw).
-    seconds : spent on compiling and on sampling.
-    resumed : chains that an earlier run had finished.
-    keys : what each chain is kept under.
-    unconstrained, density : (chain, draw, dimension) the draws on the sampler's scale, and the density there; None
-        where the draws are not a gradient sampler's.
-    """
-
-    quantities: Mapping[str, Floats]
-    sampler: xr.Dataset
-    seconds: Mapping[str, float]
-    resumed: int = 0
-    keys: Sequence[str] = ()
-    unconstrained: Floats | None = None
-    density: Density | None = None
-
-
 class Mode(NamedTuple):
     """What the chains about one mode of a posterior say.
 
@@ -99,7 +75,7 @@ class Mode(NamedTuple):
     stores: StorePosterior
     loglik: Floats
     unconstrained: Floats | None
-    drawn: Drawn
+    drawn: Draws
 
 
 @dataclass(frozen=True)
@@ -124,7 +100,7 @@ class Run:
     reasons: tuple[str, ...]
 
 
-def judge(problem: Problem, drawn: Drawn, reference: Floats) -> Run:
+def judge(problem: Problem, drawn: Draws, reference: Floats) -> Run:
     """Relabel draws, tell modes apart, and check the heaviest.
 
     Parameters
@@ -150,9 +126,10 @@ def judge(problem: Problem, drawn: Drawn, reference: Floats) -> Run:
     return Run(problem, tuple(modes), weights, switched, of_modes, tuple(dict.fromkeys(reasons)))
 
 
-def _mode(chains: Ints, problem: Problem, drawn: Drawn, reference: Floats) -> Mode:
+def _mode(chains: Ints, problem: Problem, drawn: Draws, reference: Floats) -> Mode:
     """Some of the chains as a posterior of their own."""
-    drawn = drawn._replace(
+    drawn = replace(
+        drawn,
         quantities={name: values[chains] for name, values in drawn.quantities.items()},
         sampler=drawn.sampler.isel(chain=chains),
         unconstrained=None if drawn.unconstrained is None else drawn.unconstrained[chains],

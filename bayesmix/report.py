@@ -4,7 +4,7 @@ import sys
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from em.command import Parser, check_writable, distrust, printing, replacing, run
+from em.command import Parser, check_writable, distrust, printing, replacing, run, working
 
 if TYPE_CHECKING:
     from bayesmix.fitted import Fit
@@ -71,6 +71,15 @@ def report(fit: "Fit") -> str:
     )
 
 
+def write_report(path: Path, fit: "Fit") -> None:
+    """Write the page, whole or not at all, and say so on stderr."""
+    with working(f"writing {path}"):
+        html = report(fit)
+    with replacing(path) as temporary:
+        temporary.write_text(html, encoding="utf-8")
+    print(f"written: {path}", file=sys.stderr)
+
+
 def command(argv: list[str]) -> int:
     """Parse, read, write; the exit code."""
     parser = Parser(prog="python -m bayesmix.report", description=DESCRIPTION)
@@ -83,12 +92,9 @@ def command(argv: list[str]) -> int:
     from bayesmix.read import load
 
     fit = load(args.fit)
-    html = report(fit)
-    with replacing(args.out) as page:
-        page.write_text(html, encoding="utf-8")
+    write_report(args.out, fit)
     with printing():
         print(f"{fit.name}: {'to be trusted' if fit.trusted else 'not to be trusted'}; open {args.out} in a browser")
-    print(f"written: {args.out}", file=sys.stderr)
     return distrust(list(fit.reasons))
 
 

@@ -12,11 +12,12 @@ import xarray as xr
 from bayesmix import mixture, normal_mixture
 from bayesmix.centre import centre, centred_parameters, uncentred
 from bayesmix.fitted import Fit
-from bayesmix.judged import Drawn, Problem, judge
+from bayesmix.judged import Problem, judge
 from bayesmix.modes import starts_of_chains
 from bayesmix.prior_text import override
 from bayesmix.priors import Priors, default_priors
-from bayesmix.sample import Settings, sample
+from bayesmix.sample import Draws, sample
+from bayesmix.settings import LEAST, Settings
 from bayesmix.sparse import CONCENTRATION, draw_sparse
 from bayesmix.start import Start, em_solution, start_of_mixed, start_of_normals
 from bayesmix.tree import as_tree
@@ -30,8 +31,6 @@ from em.optima import distinct_optima
 from em.panel import Panel, store_statistics
 from em.scatter import sigma_floor
 from em.statistics import Floats
-
-FEWEST = 4  # draws that a variance of halves can be taken of
 
 
 def fit_mixture(
@@ -187,7 +186,7 @@ def fit_sparse_mixture(
     reference = np.zeros((problem.statistics.n_stores, k))
     reference[:, :in_use] = e_step(start.parameters, problem.statistics)[0]
     sampler = xr.Dataset({"segments_in_use": (("chain", "draw"), draws.used)})
-    drawn = Drawn(uncentred(draws.quantities, centred), sampler, seconds)
+    drawn = Draws(uncentred(draws.quantities, centred), sampler, seconds)
     return _fit(replace(problem, start=_with_spare(start, k)), drawn, reference)
 
 
@@ -214,7 +213,7 @@ def _problem(
 ) -> Problem:
     if model != "hierarchical" and panel.traits is not None:
         raise InputError(f"{panel.file}: covariates of membership are not part of the Bayesian mixture yet")
-    for name, least in (("draws", FEWEST), ("tune", 1), ("chains", 1)):
+    for name, least in LEAST.items():
         if getattr(settings, name) < least:
             raise InputError(f"{name} is {getattr(settings, name)}; expected at least {least}")
     if model == "hierarchical" and sigma == "segment":
@@ -240,13 +239,11 @@ def _varying(priors: Priors, random: Sequence[str] | None) -> Priors:
     return replace(priors, spread=tuple(spread if name in random else 0.0 for name, spread in names))
 
 
-def _drawn(problem: Problem, model: pm.Model, names: Iterable[str], starts: Sequence[dict], keep: Path | None) -> Drawn:
+def _drawn(problem: Problem, model: pm.Model, names: Iterable[str], starts: Sequence[dict], keep: Path | None) -> Draws:
+    """Draws on the columns as they are."""
     draws = sample(model, names, starts, problem.settings, keep)
-    quantities = uncentred(draws.quantities, problem.centred)
-    return Drawn(
-        quantities, draws.statistics, draws.seconds, draws.resumed, draws.keys, draws.unconstrained, draws.density
-    )
+    return replace(draws, quantities=uncentred(draws.quantities, problem.centred))
 
 
-def _fit(problem: Problem, drawn: Drawn, reference: Floats) -> Fit:
+def _fit(problem: Problem, drawn: Draws, reference: Floats) -> Fit:
     return Fit(as_tree(judge(problem, drawn, reference)), problem.name)

@@ -28,6 +28,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bayesmix.density import Density, compile_density, constrain, log_density
 from bayesmix.kept import Chain, key_of, read_chain, write_chain
+from bayesmix.settings import Settings
 from em.command import CORES
 from em.errors import InputError
 from em.statistics import Floats
@@ -37,37 +38,27 @@ JITTER = 0.05  # standard deviation of a chain's start around the one given, on 
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How many draws: kept and tuning ones of each chain, the chains, and the seed that fixes them all."""
-
-    draws: int = 1000
-    tune: int = 1000
-    chains: int = 4
-    seed: int = 0
-
-
-@dataclass(frozen=True)
 class Draws:
-    """What a sampler returned.
+    """What a sampler returned, labels as drawn.
 
     Attributes
     ----------
     quantities : by name, (chain, draw, ...).
-    unconstrained : (chain, draw, dimension) the same on the sampler's scale.
-    density : whose draws they are.
-    statistics : the sampler's own, (chain, draw).
+    sampler : the sampler's own statistics, (chain, draw).
     seconds : of sampling and of compiling.
     resumed : how many chains were finished before and only read.
     keys : what each chain is kept under, see `bayesmix.kept`.
+    unconstrained, density : (chain, draw, dimension) the same on the sampler's scale, and the density there; None where
+        they are not a gradient sampler's.
     """
 
-    quantities: dict[str, Floats]
-    unconstrained: Floats
-    density: Density
-    statistics: xr.Dataset
-    seconds: dict[str, float]
-    resumed: int
-    keys: list[str]
+    quantities: Mapping[str, Floats]
+    sampler: xr.Dataset
+    seconds: Mapping[str, float]
+    resumed: int = 0
+    keys: Sequence[str] = ()
+    unconstrained: Floats | None = None
+    density: Density | None = None
 
 
 def sample(
@@ -107,12 +98,12 @@ def sample(
     statistics = {name: (("chain", "draw"), np.stack([c.statistics[name] for c in chains])) for name in STATISTICS}
     return Draws(
         {name: value.reshape(*q.shape[:2], *value.shape[1:]) for name, value in flat.items()},
-        q,
-        density,
         xr.Dataset(statistics),
         {"compiling": round(compiled - began, 2), "sampling": round(sampled - compiled, 2)},
         resumed,
         keys,
+        q,
+        density,
     )
 
 

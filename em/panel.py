@@ -6,6 +6,7 @@ file has a row for each store and week with prices of their own. Both become the
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -46,10 +47,14 @@ class Panel:
     trait_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @cached_property
+    def _statistics(self) -> GaussianStatistics:
+        return build(self.store, self.x, self.y, len(self.stores))
+
 
 def store_statistics(panel: Panel) -> GaussianStatistics:
-    """The sufficient statistics of a panel's stores; after this nothing asks for a week."""
-    return build(panel.store, panel.x, panel.y, len(panel.stores))
+    """The sufficient statistics of a panel's stores, worked out once; after this nothing asks for a week."""
+    return panel._statistics
 
 
 @dataclass(frozen=True)

@@ -190,7 +190,7 @@ def log_prior(draws: ParameterDraws, setting: Setting) -> np.ndarray:
 def rank_one(setting: Setting, seed: tuple[int, ...]) -> Ranked:
     """Draw a truth and a panel, fit, and rank."""
     from bayesmix.run import fit_hierarchical, fit_mixture
-    from bayesmix.sample import Settings
+    from bayesmix.settings import Settings
 
     rng = np.random.default_rng(seed)
     truth, panel = draw_panel(rng, setting)

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmix.fitted import Fit
+from em.entries import mixture_entry
 from em.fit import fit_mixture
 from em.likelihood import component_loglik, membership, store_loglik
 from em.panel import Panel, store_statistics
@@ -217,26 +218,7 @@ def write_results(data: Panel, path: Path, ks: tuple[int, ...] = (1, 2, 3, 4)) -
         "data": data_of(data),
         "settings": {"k": list(ks), "starts": 10, "sigma": "fixed", "seed": 0, "formula": None, "common": []},
         "best_k": min(fits, key=lambda fit: fit.criteria.bic).k,
-        "fits": [_ml(fit) for fit in fits],
+        "fits": [mixture_entry(fit) for fit in fits],
     }
     path.write_text(json.dumps(record), encoding="utf-8")
     return path
-
-
-def _ml(fit) -> dict:
-    p, errors = fit.parameters, fit.standard_errors
-    return {
-        "k": fit.k,
-        "theta": p.theta.tolist(),
-        "pi": p.weight.tolist(),
-        "sigma": p.sigma.tolist(),
-        "log_likelihood": fit.log_likelihood,
-        "n_parameters": fit.n_parameters,
-        **fit.criteria._asdict(),
-        "standard_errors": errors
-        and {"theta": errors.theta.tolist(), "pi": errors.weight.tolist(), "sigma": errors.sigma.tolist()},
-        "converged": fit.converged,
-        "iterations": fit.iterations,
-        "starts": {"tried": 10, "at_best": fit.starts_at_best},
-        "warnings": list(fit.warnings),
-    }

@@ -9,7 +9,7 @@ from test_bayes_run import panel
 
 from bayesmix.centre import centre, centred_parameters
 from bayesmix.run import fit_hierarchical
-from bayesmix.sample import Settings
+from bayesmix.settings import Settings
 from em.likelihood import component_loglik
 from em.mixture import MixtureParameters
 from em.panel import store_statistics

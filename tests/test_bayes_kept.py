@@ -14,7 +14,7 @@ import pytest
 import bayesmix
 import bayesmix.sample
 from bayesmix.kept import forget, read_chain
-from bayesmix.sample import Settings
+from bayesmix.settings import Settings
 from bayesmix.start import em_solution
 from em.panel import read_panel
 

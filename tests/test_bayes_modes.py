@@ -7,7 +7,7 @@ import pytest
 
 import bayesmix
 from bayesmix.modes import chains_by_mode, starts_of_chains, weigh
-from bayesmix.sample import Settings
+from bayesmix.settings import Settings
 from em.errors import InputError
 from em.mixture import MixtureParameters
 from em.panel import Panel

@@ -14,7 +14,7 @@ from bayesmix.labels import relabel_unconstrained
 from bayesmix.normal_mixture import normal_mixture_start
 from bayesmix.priors import default_priors
 from bayesmix.run import fit_hierarchical, fit_mixture, fit_normal_mixture
-from bayesmix.sample import Settings
+from bayesmix.settings import Settings
 from bayesmix.store_loo import loo, total
 from em.errors import InputError
 from em.mixed_model import fit_mixed_model

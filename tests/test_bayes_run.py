@@ -12,7 +12,7 @@ from bayesmix.mixture import mixture_start
 from bayesmix.normal_mixture import normal_mixture_model, normal_mixture_start
 from bayesmix.priors import default_priors
 from bayesmix.run import fit_hierarchical, fit_mixture
-from bayesmix.sample import Settings
+from bayesmix.settings import Settings
 from bayesmix.start import start_of, start_of_mixed
 from em.errors import InputError
 from em.fit import fit_mixture as maximise

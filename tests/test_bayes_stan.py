@@ -7,7 +7,7 @@ import pytest
 from arviz_stats.base.array import array_stats
 
 from bayesmix.run import fit_mixture
-from bayesmix.sample import Settings
+from bayesmix.settings import Settings
 from em.panel import read_panel
 
 ROUNDING = 0.005  # half of the last place given

@@ -21,7 +21,8 @@ import bayesmix.sample
 from bayesmix.mixture import QUANTITIES, mixture_model, mixture_start
 from bayesmix.priors import default_priors
 from bayesmix.run import fit_mixture
-from bayesmix.sample import Settings, sample
+from bayesmix.sample import sample
+from bayesmix.settings import Settings
 from em.fit import fit_mixture as maximise
 from em.panel import Panel, read_panel
 from em.simulator import draw_prices, draw_stores, finite_mixture
