@@ -72,6 +72,11 @@ def told_of_criteria(fits: Sequence[SegmentFit], best_k: int) -> list[str]:
     told = []
     if len(set(choices.values())) > 1:
         told.append(f"The criteria disagree on K: {', '.join(f'{name} {k}' for name, k in choices.items())}.")
+    tried = [fit.k for fit in fits]
+    if best_k == max(tried) > min(tried):
+        told.append(
+            f"K = {best_k} is the most that was tried, and more may be better still: try --k {best_k}..{best_k + 5}."
+        )
     for fit in fits:
         if not fit.identified and fit.k != best_k:
             told += [f"note: {reason}" for reason in fit.warnings]

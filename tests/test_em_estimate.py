@@ -399,3 +399,12 @@ def test_the_best_number_is_that_of_bic_and_a_disagreement_is_told(tmp_path, end
     assert best == {"aic": 2, "bic": 1, "bic_stores": 2}
     assert record["best_k"] == 1
     assert "The criteria disagree on K: bic 1, bic_stores 2" in end.out
+    assert "is the most that was tried" not in end.out
+
+
+def test_a_best_number_at_the_end_of_those_tried_is_told(tmp_path, ended):
+    end, record = estimate(ended, tmp_path, "--k", "1", "2", "--starts", "8")
+    assert record["best_k"] == 2
+    assert "K = 2 is the most that was tried" in end.out
+    end, _ = estimate(ended, tmp_path, "--k", "2", "--starts", "8")
+    assert "is the most that was tried" not in end.out
