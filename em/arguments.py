@@ -30,7 +30,7 @@ def add_panel_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def panel_from(args: argparse.Namespace, membership: str | None = None) -> "Panel":
+def panel_from(args: argparse.Namespace, membership: str | None = None, between: str | None = None) -> "Panel":
     """The panel that a command's arguments name.
 
     Raises
@@ -51,6 +51,7 @@ def panel_from(args: argparse.Namespace, membership: str | None = None) -> "Pane
         covariates=args.covariates,
         formula=args.formula,
         membership=membership,
+        between=between,
     )
 
 

@@ -82,7 +82,7 @@ def store_coefficients(
 
     Parameters
     ----------
-    mu : (..., segment, coefficient)
+    mu : (..., segment, coefficient), or (..., store, segment, coefficient) when means differ between stores
     sigma : (..., segment)
     omega : (..., segment, coefficient, coefficient)
 
@@ -97,7 +97,7 @@ def store_coefficients(
     inner = np.eye(stats.n_coefficients) + np.swapaxes(turned, -1, -2) @ turned
     covariance = half @ np.linalg.solve(inner, np.broadcast_to(np.swapaxes(half, -1, -2), inner.shape))
     kept = covariance @ designs[:, None] / np.square(sigma)[..., None, :, None, None]
-    center = mu[..., None, :, :]
+    center = mu if mu.ndim == sigma.ndim + 2 else mu[..., None, :, :]
     kept, covariance = kept[..., index, :, :, :], covariance[..., index, :, :, :]
     mean = center + np.einsum("...skpq,...skq->...skp", kept, stats.b[:, None, :] - center)
     return mean, covariance, kept

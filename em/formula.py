@@ -55,20 +55,25 @@ def response_of(formula: str) -> str | None:
 
 
 def store_traits(
-    table: Table, formula: str, stores: Sequence[str], store: Ints, position: Ints
+    table: Table, formula: str, stores: Sequence[str], store: Ints, position: Ints, what: str = "membership"
 ) -> tuple[Floats, tuple[str, ...]]:
-    """Store-level covariates of membership, (store, trait) with ones first, and their names.
+    """Store-level covariates, (store, trait) with ones first, and their names.
 
     Continuous covariates enter as they are.
+
+    Parameters
+    ----------
+    what : they explain, "membership" or "between" (the coefficients).
 
     Raises
     ------
     InputError
         When a covariate differs between the weeks of a store, or is missing.
     """
-    x, names = _matrix(table, formula, position, f"membership {formula!r}")
+    whose = [stores[i] for i in store]
+    x, names = _matrix(table, formula, position, f"{what} {formula!r}", whose=whose)
     if "Intercept" not in names:
-        raise InputError(f"membership {formula!r}: has no intercept; remove the 0 or -1")
+        raise InputError(f"{what} {formula!r}: has no intercept; remove the 0 or -1")
     first = np.searchsorted(store, np.arange(len(stores)))
     values = x[first]
     differs = ~np.isclose(x, values[store], rtol=1e-12, atol=0.0)
@@ -77,11 +82,16 @@ def store_traits(
         place = table.place(int(table.frame.index[position[row]]))
         raise InputError(
             f"{table.file}: {names[column]}, store {stores[store[row]]}, {place}: differs between weeks of the store; "
-            "expected one value for each store in a covariate of membership"
+            f"expected one value for each store in a trait of --{what}"
         )
     scaled = values / np.maximum(np.sqrt(np.square(values).mean(0)), 1e-300)
-    if np.linalg.matrix_rank(scaled) < values.shape[1]:
-        raise InputError(f"membership {formula!r}: a covariate is the same in all stores or a combination of others")
+    ranks = [np.linalg.matrix_rank(scaled[:, : j + 1]) for j in range(len(names))]
+    if ranks[-1] < len(names):
+        first = next(j for j, rank in enumerate(ranks) if rank <= j)
+        raise InputError(
+            f"{table.file}: {what} {formula!r}: {names[first]} is the same in all {len(stores)} stores or a combination "
+            "of others; expected traits that differ between stores, each in its own way"
+        )
     return values, tuple("intercept" if name == "Intercept" else name for name in names)
 
 
@@ -93,7 +103,12 @@ def _categories(cells: Any) -> bool:
 
 
 def _matrix(
-    table: Table, formula: str, position: Ints, what: str, response: str | None = None
+    table: Table,
+    formula: str,
+    position: Ints,
+    what: str,
+    response: str | None = None,
+    whose: Sequence[str] | None = None,
 ) -> tuple[Floats, tuple[str, ...]]:
     """Design matrix of the right-hand side, numbers checked as everywhere; (row, coefficient) and names."""
     from formulaic import Formula
@@ -121,7 +136,8 @@ def _matrix(
         frame[name] = cells.to_numpy()[position] if _categories(cells) else numbers(table, column, name)[position]
         missing = pd.isna(frame[name])
         if missing.any():
-            place = table.place(int(table.frame.index[position[np.flatnonzero(missing)[0]]]))
+            row = int(np.flatnonzero(missing)[0])
+            place = _place(table, position, row, whose)
             raise InputError(
                 f"{table.file}: column {column}, {place}: is missing in a week with sales; expected a value"
             )
@@ -137,7 +153,7 @@ def _matrix(
     bad = ~np.isfinite(values)
     if bad.any():
         row, column = (int(at[0]) for at in np.nonzero(bad))
-        place = table.place(int(table.frame.index[position[row]]))
+        place = _place(table, position, row, whose)
         raise InputError(f"{table.file}: {names[column]}, {place}: is {values[row, column]}; expected a finite number")
     if len(names) > MOST_COLUMNS:
         raise InputError(f"{what}: makes {len(names)} columns; expected at most {MOST_COLUMNS}")
@@ -145,3 +161,9 @@ def _matrix(
     if not names:
         raise InputError(f"{what}: has no terms; the file has {shorten([str(c) for c in table.frame.columns])}")
     return values, names
+
+
+def _place(table: Table, position: Ints, row: int, whose: Sequence[str] | None) -> str:
+    """Where a row of the panel stands in the file, and whose it is where that matters."""
+    place = table.place(int(table.frame.index[position[row]]))
+    return place if whose is None else f"store {whose[row]}, {place}"

@@ -14,7 +14,7 @@ by the determinant lemma and Woodbury's identity; every term but the logarithms 
 
 import numpy as np
 
-from em.statistics import Floats, GaussianStatistics, sums_of_squares
+from em.statistics import Floats, GaussianStatistics, spectrum, sums_of_squares
 
 LOG_2PI = float(np.log(2.0 * np.pi))
 
@@ -24,7 +24,8 @@ def component_loglik(stats: GaussianStatistics, mu: Floats, sigma: Floats, omega
 
     Parameters
     ----------
-    mu : (..., segment, coefficient) segment coefficients, or their means when `omega` is given.
+    mu : (..., segment, coefficient) segment coefficients, or their means when `omega` is given; then also
+        (..., store, segment, coefficient), when means differ between stores.
     sigma : (..., segment) residual standard deviations, in units of the response.
     omega : (..., segment, coefficient, coefficient) covariance of store coefficients inside a segment; None is zero.
 
@@ -44,7 +45,8 @@ def component_loglik(stats: GaussianStatistics, mu: Floats, sigma: Floats, omega
     inner = np.einsum("sab,...kbc,sdc->...skad", root, omega, root, optimize=True)
     inner = inner + variance[..., None, None] * np.eye(p)
     factor = np.linalg.cholesky(inner)
-    z = np.einsum("sab,...skb->...ska", root, mu[..., None, :, :] - stats.b[:, None, :])
+    center = mu if mu.ndim == sigma.ndim + 2 else mu[..., None, :, :]
+    z = np.einsum("sab,...skb->...ska", root, center - stats.b[:, None, :])
     whitened = np.linalg.solve(factor, z[..., None])[..., 0]
     log_det = 2.0 * np.log(np.diagonal(factor, axis1=-2, axis2=-1)).sum(-1)
     n = stats.n[:, None]
@@ -55,8 +57,8 @@ def component_loglik(stats: GaussianStatistics, mu: Floats, sigma: Floats, omega
 
 def roots(xtx: Floats) -> Floats:
     """R with R'R = X'X for every store, also where X'X is singular; (store, coefficient, coefficient)."""
-    values, vectors = np.linalg.eigh(xtx)
-    return np.sqrt(np.clip(values, 0.0, None))[:, :, None] * np.swapaxes(vectors, -1, -2)
+    values, vectors, scale, _ = spectrum(xtx)  # scaled, so that units do not decide what rounding spoils
+    return np.sqrt(np.clip(values, 0.0, None))[:, :, None] * np.swapaxes(vectors, -1, -2) * scale[:, None, :]
 
 
 def store_loglik(log_weight: Floats, component: Floats) -> Floats:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 
+from em.between import Between, contracted, effect_names, expanded, separated, shifted
 from em.conditional import ConditionalModes, StoreCoefficients, conditional_modes
 from em.covariance_rank import Covariance, singularities
 from em.criteria import Criteria, criteria
@@ -64,7 +65,8 @@ class MixedFit:
         information about every direction.
     iterations : EM and Newton steps of one start.
     starts_tried, starts_at_best : climbs from different spreads, and how many of them ended here.
-    statistics, stores, coefficients : what was fitted, and labels.
+    statistics, stores, coefficients : what was fitted, and labels; with traits the last coefficients are their effects.
+    between : the traits that explain the stores' coefficients; None where nothing does.
     summit, back : the maximum in its own coordinates and the way back from these, for standard errors and profiles.
     warnings : why the result is not to be trusted; empty when it is.
     """
@@ -86,6 +88,7 @@ class MixedFit:
     statistics: GaussianStatistics = field(repr=False)
     stores: tuple[str, ...] = field(repr=False)
     coefficients: tuple[str, ...] = field(repr=False)
+    between: Between | None = field(repr=False)
     summit: Covariance = field(repr=False)
     back: Floats = field(repr=False)
     warnings: tuple[str, ...]
@@ -105,11 +108,22 @@ class MixedFit:
         """Positions of the random coefficients."""
         return np.array([self.coefficients.index(name) for name in self.random], dtype=np.intp)
 
+    @property
+    def of_stores(self) -> tuple[str, ...]:
+        """Names of the coefficients that a store has: all but the effects of traits."""
+        return of_stores(self.coefficients, self.between)
+
     @cached_property
     def modes(self) -> ConditionalModes:
         """Each store's coefficients given its data and the estimates."""
-        p = self.parameters
-        return conditional_modes(self.statistics, p.mu, p.omega, p.sigma)
+        mu, omega, sigma = self.parameters
+        if self.between is None:
+            return conditional_modes(self.statistics, mu, omega, sigma)
+        mu, gamma = separated(mu, self.between)
+        shift, n = self.between.values @ gamma, mu.size
+        own = shifted(contracted(self.statistics, self.between), shift)
+        modes = conditional_modes(own, mu, omega[:n, :n], sigma)
+        return modes._replace(theta=modes.theta + shift)
 
     @property
     def store_coefficients(self) -> StoreCoefficients:
@@ -141,7 +155,7 @@ def fit_mixed_model(
 
     Parameters
     ----------
-    data : a panel, or the statistics of its stores.
+    data : a panel, whose traits (`read_panel(..., between=)`) explain the coefficients, or statistics of its stores.
     random : names of the coefficients that vary between stores; None is all, an empty sequence none.
     sigma : "fixed" (1) or "common" (estimated).
     reml : restricted maximum likelihood, which allows for the estimation of mu (Patterson & Thompson 1971).
@@ -152,25 +166,35 @@ def fit_mixed_model(
     InputError
         When a name is not possible, or the stores together do not identify every coefficient.
     """
-    stats, stores, names = described(data, stats)
-    columns = positions(names if random is None else random, names)
+    stats, stores, names, between = described(data, stats)
+    own = of_stores(names, between)
+    columns = positions(own if random is None else random, own)
     if sigma not in get_args(MixedSigmaRule):
         raise InputError(f"sigma is {sigma!r}; expected one of {', '.join(get_args(MixedSigmaRule))}")
     if reml and stats.n_observations <= stats.n_coefficients:
         raise InputError(f"REML needs more weeks than coefficients; there are {stats.n_observations}")
-    return _fit_stores(stats, stores, names, columns, sigma, reml)
+    return _fit_stores(stats, stores, names, between, columns, sigma, reml)
 
 
 def refitted(fit: MixedFit, random: Sequence[str], *, reml: bool) -> MixedFit:
     """The mixed model of the same stores with other random coefficients, or by the other likelihood."""
-    columns = positions(random, fit.coefficients)
-    return _fit_stores(fit.statistics, fit.stores, fit.coefficients, columns, fit.sigma_rule, reml)
+    columns = positions(random, fit.of_stores)
+    return _fit_stores(fit.statistics, fit.stores, fit.coefficients, fit.between, columns, fit.sigma_rule, reml)
+
+
+def without_traits(fit: MixedFit) -> MixedFit:
+    """The mixed model of the same stores in which no traits explain the coefficients."""
+    if fit.between is None:
+        return fit
+    stats, columns = contracted(fit.statistics, fit.between), positions(fit.random, fit.of_stores)
+    return _fit_stores(stats, fit.stores, fit.of_stores, None, columns, fit.sigma_rule, fit.restricted)
 
 
 def _fit_stores(
     stats: GaussianStatistics,
     stores: tuple[str, ...],
     names: tuple[str, ...],
+    between: Between | None,
     columns: Ints,
     sigma: MixedSigmaRule,
     reml: bool,
@@ -178,17 +202,33 @@ def _fit_stores(
     back = whitening(stats, columns, names)
     floor = None if sigma == "fixed" else sigma_floor(stats)
     found = search(stats, back, columns, floor, reml=reml)
-    return _fit(found, back, stats, stores, names, sigma, reml)
+    return _fit(found, back, stats, stores, names, between, sigma, reml)
 
 
-def described(
-    data: Panel | GaussianStatistics, stats: GaussianStatistics | None
-) -> tuple[GaussianStatistics, tuple[str, ...], tuple[str, ...]]:
-    """Statistics of the stores, their names, and those of the coefficients."""
+class Described(NamedTuple):
+    """What is fitted: statistics of the stores, their names and those of the coefficients, with effects of traits."""
+
+    statistics: GaussianStatistics
+    stores: tuple[str, ...]
+    coefficients: tuple[str, ...]
+    between: Between | None
+
+
+def described(data: Panel | GaussianStatistics, stats: GaussianStatistics | None) -> Described:
+    """What a panel or the statistics of its stores give to fit."""
     if isinstance(data, Panel):
-        return store_statistics(data) if stats is None else stats, data.stores, data.coefficients
+        stats, names = store_statistics(data) if stats is None else stats, data.coefficients
+        if data.between is None:
+            return Described(stats, data.stores, names, None)
+        every = (*names, *effect_names(data.between, names))
+        return Described(expanded(stats, data.between), data.stores, every, data.between)
     names = ("intercept", "log_price", *(f"x{i}" for i in range(2, data.n_coefficients)))[: data.n_coefficients]
-    return data, tuple(str(i + 1) for i in range(data.n_stores)), names
+    return Described(data, tuple(str(i + 1) for i in range(data.n_stores)), names, None)
+
+
+def of_stores(names: tuple[str, ...], between: Between | None) -> tuple[str, ...]:
+    """The coefficients that a store has, from all names."""
+    return names if between is None else names[: len(names) // (1 + len(between.names))]
 
 
 def positions(random: Sequence[str], names: Sequence[str]) -> Ints:
@@ -213,6 +253,7 @@ def _fit(
     stats: GaussianStatistics,
     stores: tuple[str, ...],
     names: tuple[str, ...],
+    between: Between | None,
     rule: MixedSigmaRule,
     reml: bool,
 ) -> MixedFit:
@@ -252,6 +293,7 @@ def _fit(
         statistics=stats,
         stores=stores,
         coefficients=names,
+        between=between,
         summit=best,
         back=back,
         warnings=_warnings(best, identified, rule, stats),

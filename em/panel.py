@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from em.between import Between, centred_traits
 from em.errors import InputError
 from em.statistics import Floats, GaussianStatistics, Ints, build
 from em.table import Table, numbers, read_table, shorten
@@ -31,6 +32,7 @@ class Panel:
     y : (row,) log sales.
     file, sha256 : where it came from.
     traits, trait_names : (store, trait) what explains membership, the first a one; None when nothing does.
+    between : what explains the coefficients of stores; None when nothing does.
     notes : what a careful reader should be told of how the file was read.
     """
 
@@ -45,6 +47,7 @@ class Panel:
     sha256: str
     traits: Floats | None = field(default=None, repr=False)
     trait_names: tuple[str, ...] = ()
+    between: Between | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
 
     @cached_property
@@ -68,6 +71,7 @@ class Columns:
     covariates: tuple[str, ...] = ()
     formula: str | None = None
     membership: str | None = None
+    between: str | None = None
 
 
 def read_panel(
@@ -80,6 +84,7 @@ def read_panel(
     covariates: Sequence[str] = (),
     formula: str | None = None,
     membership: str | None = None,
+    between: str | None = None,
 ) -> Panel:
     """Read a wide or long panel from CSV or Parquet.
 
@@ -91,6 +96,7 @@ def read_panel(
     covariates : further columns, entering as they are.
     formula : in place of price and covariates, an R-style formula such as "log(sales) ~ log(price) + display".
     membership : store-level covariates of membership, such as "region + size" (long files).
+    between : store-level covariates that explain the coefficients, such as "income + competition" (long files).
 
     Raises
     ------
@@ -104,7 +110,7 @@ def read_panel(
 
         named = response_of(formula)
         sales = None if named == "sales" else named
-    columns = Columns(store, week, sales, price, tuple(covariates), formula, membership)
+    columns = Columns(store, week, sales, price, tuple(covariates), formula, membership, between)
     table = read_table(path, [name for name in ("store", "week", store, week) if name])
     names = {str(name).casefold() for name in table.frame.columns}
     long = store is not None or "store" in names
@@ -188,8 +194,9 @@ def _wide(table: Table, columns: Columns) -> _Rows:
             f"(Price, Sales1, Sales2, ...) or a long one (name its columns with --store --week --sales --price); "
             f"its columns are {shorten([str(c) for c in table.frame.columns])}"
         )
-    if columns.membership:
-        raise InputError(f"{table.file}: covariates of membership need a long file, with a column for each")
+    for what, given in (("membership", columns.membership), ("between", columns.between)):
+        if given:
+            raise InputError(f"{table.file}: traits of stores (--{what}) need a long file, with a column for each")
     values = np.column_stack([numbers(table, name, "sales", positive=True) for name in stores])
     for name, observed in zip(stores, ~np.isnan(values).all(0), strict=True):
         if not observed:
@@ -233,9 +240,15 @@ def _panel(table: Table, columns: Columns, rows: _Rows) -> Panel:
         from em.formula import store_traits
 
         traits, trait_names = store_traits(table, columns.membership, rows.stores, rows.store, rows.position)
+    between = None
+    if columns.between:
+        from em.formula import store_traits
+
+        found, found_names = store_traits(table, columns.between, rows.stores, rows.store, rows.position, "between")
+        between = centred_traits(found_names[1:], found[:, 1:])
     return Panel(
         rows.stores, rows.weeks, names, rows.store, rows.week, x, y, table.file, table.sha256,
-        traits, trait_names, rows.notes,
+        traits, trait_names, between, rows.notes,
     )  # fmt: skip
 
 
