@@ -82,10 +82,27 @@ def information_of_mu(sums: DesignSums, at: Precision) -> Floats:
     return np.einsum("dk,dkab->kab", sums.weight, at.full)
 
 
-def generalised_least_squares(sums: DesignSums, at: Precision) -> Floats:
-    """The mu that maximises the log-likelihood at given Omega and sigma; (segment, coefficient)."""
+def generalised_least_squares(sums: DesignSums, at: Precision, tied: int = 0, fits: int = 1) -> Floats:
+    """The mu that maximises the log-likelihood at given Omega and sigma; (segment, coefficient).
+
+    Parameters
+    ----------
+    tied : how many of the last coefficients are the same in all segments of a fit.
+    fits : how many fits stand one after another on the axis of segments.
+    """
     right = np.einsum("dk,dkab,dka->kb", sums.weight, at.half, sums.mean)
-    return solve(information_of_mu(sums, at), right)
+    information = information_of_mu(sums, at)
+    if not tied:
+        return solve(information, right)
+    # Each segment's own coefficients are eliminated, what is left of the tied ones is summed over segments.
+    own = right.shape[1] - tied
+    sides = np.concatenate([information[:, own:, :own], right[:, None, :own]], axis=1)
+    solved = solve(information[:, None, :own, :own], sides)  # (segment, tied + 1, own)
+    left = information[:, own:, own:] - solved[:, :tied] @ information[:, :own, own:]
+    wanted = right[:, own:] - np.einsum("ko,kot->kt", solved[:, tied], information[:, :own, own:])
+    common = solve(left.reshape(fits, -1, tied, tied).sum(1), wanted.reshape(fits, -1, tied).sum(1))
+    common = np.repeat(common, len(right) // fits, axis=0)
+    return np.concatenate([solved[:, tied] - np.einsum("kto,kt->ko", solved[:, :tied], common), common], axis=1)
 
 
 def residual_products(sums: DesignSums, mu: Floats) -> tuple[Floats, Floats]:

@@ -63,6 +63,7 @@ def ecme_step(
     lowest_v: float | None,
     restricted: bool = False,
     fits: int = 1,
+    tied: int = 0,
 ) -> Step:
     """One step for every segment.
 
@@ -73,10 +74,11 @@ def ecme_step(
     lowest_v : lower bound of a sigma^2 common to the segments of a fit; None holds it.
     restricted : whether mu is integrated out (REML; one segment).
     fits : how many fits stand one after another on the axis of segments, each with as many segments and its own sigma.
+    tied : how many of the last coefficients are the same in all segments of a fit.
     """
     root, v, p = normals.root, normals.v, sums.root.shape[-1]
     at = precision(sums.root, covariances(root, random, p), v)
-    mu = generalised_least_squares(sums, at)
+    mu = generalised_least_squares(sums, at, tied, fits)
     z, products = residual_products(sums, mu)
     value = log_likelihood(sums, at, products, v)
     if lowest_v is not None:

@@ -83,7 +83,7 @@ def residuals(stores: Projections, root: Floats, mu: Floats, v: Floats, at: Prec
 
 
 def em_step(
-    stores: Projections, root: Floats, several: Several, random: Ints, lowest_v: float | None
+    stores: Projections, root: Floats, several: Several, random: Ints, lowest_v: float | None, tied: int = 0
 ) -> tuple[Several, Floats]:
     """One step for every start; and the log-likelihoods (start,) of the parameters it started from."""
     starts, k = several.weight.shape
@@ -93,5 +93,5 @@ def em_step(
     r, loglik = memberships_and_loglik(np.log(several.weight), density.transpose(1, 0, 2))
     flat = r.transpose(1, 0, 2).reshape(-1, starts * k)
     sums = sum_by_design(stores, flat)._replace(root=root)
-    moved = ecme_step(sums, normals, random, lowest_v=lowest_v, fits=starts).normals
+    moved = ecme_step(sums, normals, random, lowest_v=lowest_v, fits=starts, tied=tied).normals
     return Several(np.maximum(r.mean(1), np.finfo(float).tiny), moved), loglik.sum(-1)

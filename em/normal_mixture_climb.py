@@ -11,7 +11,7 @@ from em.likelihood import memberships_and_loglik
 from em.marginal import precision, residual_products, slopes
 from em.mixed_em import covariances
 from em.normal_mixture import Several, residuals
-from em.normal_mixture_score import Layout, blocks, evaluate, pack, unpack
+from em.normal_mixture_score import Layout, blocks, evaluate, pack, ties, unpack
 from em.statistics import Floats, Ints
 from em.variance_slice import lower_triangle
 
@@ -59,14 +59,17 @@ class NormalMixtureErrors(NamedTuple):
     sigma: Floats
 
 
-def best_mixture(stores: Projections, root: Floats, several: Several, random: Ints, *, lowest: float | None) -> Top:
-    """Climb from a start; `root` in the coordinates of mu, `lowest` the lower bound of log sigma or None to hold it."""
+def best_mixture(stores: Projections, root: Floats, several: Several, random: Ints, *, lowest: float | None, tied: int = 0) -> Top:
+    """Climb from a start; `root` in the coordinates of mu, `lowest` the lower bound of log sigma or None to hold it.
+
+    The last `tied` coefficients are the same in all segments.
+    """
     k, q = several.weight.shape[1], random.size
     ranks, iterations = [q] * k, 0
     for _ in range(CLIMBS):
         turned = [np.linalg.svd(one) for one in several.normals.root]
         bases = tuple(axes @ lower_triangle(q, rank) for (axes, _, _), rank in zip(turned, ranks, strict=True))
-        layout = Layout(random, bases, lowest is not None)
+        layout = Layout(random, bases, lowest is not None, tied)
         roots = np.array([axes * values for axes, values, _ in turned]).reshape(k, q, q)
         start = pack(layout, several._replace(normals=several.normals._replace(root=roots)))
         bounds = np.full(start.size, -np.inf)
@@ -135,7 +138,8 @@ def standard_errors(top: Top, back: Floats, order: Ints) -> NormalMixtureErrors 
     if values[0] < FLAT:
         return None
     half = np.zeros((len(information), len(values)))
-    half[free] = scale[:, None] * vectors / np.sqrt(values)  # half half' is the covariance of the free numbers
+    half[free] = scale[:, None] * vectors / np.sqrt(values)
+    half = ties(top.layout, len(back)) @ half  # half half' is the covariance of the numbers of all segments
     weight, (_, roots, v) = top.several.weight[0], top.several.normals
     k, p, q = len(weight), len(back), roots.shape[-1]
     random = top.layout.random

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
+from em.between import Between, contracted, separated, shifted
 from em.conditional import StoreCoefficients, over_segments
 from em.covariance_rank import singularities
 from em.criteria import Criteria, criteria
 from em.designs import whitening
 from em.errors import InputError
-from em.mixed_model import MixedFit, MixedSigmaRule, described, fit_mixed_model, positions
+from em.mixed_model import MixedFit, MixedSigmaRule, described, fit_mixed_model, of_stores
 from em.mixture import MixtureParameters
 from em.normal_mixture import NormalMixtureParameters, memberships
 from em.normal_mixture_climb import NormalMixtureErrors, Top, standard_errors
 from em.normal_mixture_search import EM_STEPS, ENOUGH, Found, search
 from em.panel import Panel
 from em.scatter import against_fixed_sigma, sigma_floor
+from em.starts import anchors
 from em.statistics import Floats, GaussianStatistics, Ints
 
 if TYPE_CHECKING:
@@ -44,7 +46,9 @@ class NormalMixtureFit:
     starts_tried, starts_at_best, starts_degenerate : searches, those that ended here, and those set aside because a
         segment was empty, one store's, or sigma at its lower bound.
     continuum : the mixed model of the same stores.
-    statistics, stores, coefficients : what was fitted, and labels.
+    statistics, stores, coefficients : what was fitted, and labels; with traits the last coefficients are their effects,
+        the same in all segments.
+    between : the traits that explain the stores' coefficients; None where nothing does.
     warnings : why the result is not to be trusted; empty when it is.
     """
 
@@ -68,12 +72,18 @@ class NormalMixtureFit:
     statistics: GaussianStatistics = field(repr=False)
     stores: tuple[str, ...] = field(repr=False)
     coefficients: tuple[str, ...] = field(repr=False)
+    between: Between | None = field(repr=False)
     warnings: tuple[str, ...]
 
     @property
     def k(self) -> int:
         """Number of segments."""
         return self.parameters.n_segments
+
+    @property
+    def of_stores(self) -> tuple[str, ...]:
+        """Names of the coefficients that a store has: all but the effects of traits."""
+        return of_stores(self.coefficients, self.between)
 
     @cached_property
     def segment(self) -> np.ndarray:
@@ -84,7 +94,13 @@ class NormalMixtureFit:
     def store_coefficients(self) -> StoreCoefficients:
         """Each store's coefficients, segments averaged."""
         p = self.parameters
-        return over_segments(self.statistics, self.memberships, p.weight, p.mu, p.sigma, p.omega)
+        if self.between is None:
+            return over_segments(self.statistics, self.memberships, p.weight, p.mu, p.sigma, p.omega)
+        mu, gamma = separated(p.mu, self.between)
+        shift, n = self.between.values @ gamma[0], mu.shape[-1]
+        own = shifted(contracted(self.statistics, self.between), shift)
+        left = over_segments(own, self.memberships, p.weight, mu, p.sigma, p.omega[:, :n, :n])
+        return left._replace(mean=left.mean + shift)
 
     def to_xarray(self) -> "xarray.Dataset":
         """Estimates, standard errors, memberships and store coefficients under their names."""
@@ -115,13 +131,14 @@ def fit_normal_mixture(
 
     Parameters
     ----------
-    data : a panel, or the statistics of its stores.
+    data : a panel, whose traits (`read_panel(..., between=)`) explain the coefficients, or statistics of its stores.
     k : number of segments, 1 (the mixed model) to the number of stores.
     random : names of the coefficients that vary inside segments; None is all.
     sigma : "fixed" (1) or "common" (estimated, one for all segments).
     starts : searches from random stores, besides those from the mixed model and from what is given below.
     seed : of every random choice; the same seed gives the same fit.
-    mixtures : finite mixtures with K segments to start from, such as the best of `em.fit`.
+    mixtures : finite mixtures with K segments to start from, such as the best of `em.fit`, with traits of the statistics that
+        `without_effects` gives.
     also : mixtures of normals with up to K segments to start from, such as the best with K - 1.
     stats : the statistics of the panel, when they are already at hand.
 
@@ -130,14 +147,33 @@ def fit_normal_mixture(
     InputError
         When K, starts, sigma or a name is not possible for these data.
     """
-    stats, stores, names = described(data, stats)
-    _check(stats, k, sigma, starts, seed)
-    columns = positions(names if random is None else random, names)
+    given = described(data, stats)
+    _check(given.statistics, k, sigma, starts, seed)
     continuum = fit_mixed_model(data, random=random, sigma=sigma, stats=stats)
+    stats, stores, names, _ = given
+    columns = continuum.random_columns
     back = whitening(stats, columns, names)
     floor = None if sigma == "fixed" else sigma_floor(stats)
-    found = search(stats, back, columns, floor, continuum.parameters, k, starts, seed, mixtures, also)
+    effects = continuum.parameters.mu[len(continuum.of_stores) :]
+    own = _with_effects(anchors(without_effects(continuum)), effects)
+    mixtures = [one._replace(theta=_with_effects(one.theta, effects)) for one in mixtures]
+    found = search(
+        stats, back, columns, floor, continuum.parameters, k, starts, seed, mixtures, also, own, effects.size
+    )
     return _fit(found, back, columns, floor, continuum, stats, stores, names)
+
+
+def without_effects(continuum: MixedFit) -> GaussianStatistics:
+    """Statistics of a mixed model's stores with what traits explain taken off: what segments are looked for in."""
+    if continuum.between is None:
+        return continuum.statistics
+    _, gamma = separated(continuum.parameters.mu, continuum.between)
+    return shifted(contracted(continuum.statistics, continuum.between), continuum.between.values @ gamma)
+
+
+def _with_effects(values: Floats, effects: Floats) -> Floats:
+    """Coefficients (any, coefficient) with the same effects of traits behind each."""
+    return np.concatenate([values, np.broadcast_to(effects, (len(values), effects.size))], axis=1)
 
 
 def _check(stats: GaussianStatistics, k: int, sigma: str, starts: int, seed: int) -> None:
@@ -170,7 +206,8 @@ def _fit(
         parameters = NormalMixtureParameters(np.ones(1), mixed.mu[None], mixed.omega[None], np.array([mixed.sigma]))
     responsibilities, loglik = memberships(parameters, stats)
     log_likelihood = float(loglik.sum())
-    n_parameters = k * (p + q * (q + 1) // 2) + k - 1 + (floor is not None)
+    tied = p - len(continuum.of_stores)
+    n_parameters = k * (p + q * (q + 1) // 2) - (k - 1) * tied + k - 1 + (floor is not None)
     errors = standard_errors(best, back, order)
     return NormalMixtureFit(
         parameters=parameters,
@@ -193,6 +230,7 @@ def _fit(
         statistics=stats,
         stores=stores,
         coefficients=names,
+        between=continuum.between,
         warnings=_warnings(found, errors is not None, floor, stats),
     )
 

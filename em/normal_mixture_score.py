@@ -25,15 +25,17 @@ class Layout(NamedTuple):
     random : positions of the random coefficients among all p.
     bases : of each segment, (free, q, q): the root of its Omega is a sum of these.
     sigma_free : whether sigma is estimated; it is 1 otherwise.
+    tied : how many of the last coefficients are the same in all segments, and free in the first.
     """
 
     random: Ints
     bases: tuple[Floats, ...]
     sigma_free: bool
+    tied: int = 0
 
 
 def n_numbers(layout: Layout, p: int) -> int:
-    """Length of the vector of free numbers."""
+    """How many numbers there are when every segment has all coefficients of its own."""
     k = len(layout.bases)
     return k * p + sum(len(basis) for basis in layout.bases) + k - 1 + layout.sigma_free
 
@@ -47,9 +49,20 @@ def blocks(layout: Layout, p: int) -> list[tuple[slice, slice]]:
     return places
 
 
+def ties(layout: Layout, p: int) -> Floats:
+    """Matrix that takes the free numbers to those of segments with all coefficients of their own; (number, free)."""
+    first, *others = (mean for mean, _ in blocks(layout, p))
+    whole = np.eye(n_numbers(layout, p))
+    taken = [place for mean in others for place in range(mean.stop - layout.tied, mean.stop)]
+    for t in range(first.stop - layout.tied, first.stop):
+        whole[[mean.start - first.start + t for mean in others], t] = 1.0
+    return np.delete(whole, taken, axis=1)
+
+
 def unpack(layout: Layout, free: Floats, p: int) -> Several:
     """The mixture, as one start, from its free numbers."""
     k, places = len(layout.bases), blocks(layout, p)
+    free = ties(layout, p) @ free
     end = places[-1][1].stop
     logits = np.concatenate([[0.0], free[end : end + k - 1]])
     weight = np.exp(logits - logits.max())
@@ -69,7 +82,8 @@ def pack(layout: Layout, several: Several) -> Floats:
     parts.append(np.log(weight[1:]) - np.log(weight[0]))
     if layout.sigma_free:
         parts.append(0.5 * np.log(several.normals.v[:1]))
-    return np.concatenate(parts)
+    numbers = np.concatenate(parts)
+    return numbers[ties(layout, several.normals.mu.shape[-1]).argmax(0)]
 
 
 def evaluate(layout: Layout, stores: Projections, root: Floats, free: Floats) -> Point:
@@ -119,7 +133,9 @@ def evaluate(layout: Layout, stores: Projections, root: Floats, free: Floats) ->
     mean_scores = np.einsum("sk,skf->sf", r, scores)
     rooted = (np.sqrt(r)[..., None] * scores).reshape(-1, full)
     information = mean_scores.T @ mean_scores - rooted.T @ rooted - hessian
-    return Point(float(loglik.sum()), mean_scores.sum(0), 0.5 * (information + information.T))
+    tied = ties(layout, p)
+    information = tied.T @ (0.5 * (information + information.T)) @ tied
+    return Point(float(loglik.sum()), tied.T @ mean_scores.sum(0), information)
 
 
 def _of_segment(omega: Floats, basis: Floats, slope: Slopes, curvature: Curvatures, random: Ints, j: int) -> Floats:

@@ -12,7 +12,6 @@ from em.mixture import MixtureParameters, e_step
 from em.normal_mixture import NormalMixtureParameters, Several, em_step
 from em.normal_mixture_climb import Top, best_mixture
 from em.normal_mixture_starts import choose, from_continuum, from_normals, from_segments, from_stores, join
-from em.starts import anchors
 from em.statistics import Floats, GaussianStatistics, Ints, take
 
 EM_STEPS = 60  # of all starts together, before Newton
@@ -43,7 +42,7 @@ class Found(NamedTuple):
 
 
 class _Setting(NamedTuple):
-    """What every climb of a search shares; `floor` is the lower bound of sigma, None where it is fixed."""
+    """What every climb of a search shares; see `search`."""
 
     stats: GaussianStatistics
     stores: Projections
@@ -51,6 +50,8 @@ class _Setting(NamedTuple):
     back: Floats
     random: Ints
     floor: float | None
+    own: Floats
+    tied: int
 
     @property
     def lowest(self) -> float | None:
@@ -69,6 +70,8 @@ def search(
     seed: int,
     mixtures: Sequence[MixtureParameters],
     also: Sequence[NormalMixtureParameters],
+    own: Floats,
+    tied: int = 0,
 ) -> Found:
     """Climb from every start; again from new random ones while too few agree.
 
@@ -79,13 +82,16 @@ def search(
     continuum : the mixed model of the same stores.
     starts : from random stores.
     mixtures, also : finite mixtures with K segments, and mixtures of normals with up to K, to start from.
+    own : (store, coefficient) the stores' own coefficients, a little shrunk.
+    tied : how many of the last coefficients are the same in all segments.
     """
     rng, part = np.random.default_rng(seed), stats
     if stats.n_stores > SEARCH_STORES and k > 1:
-        part = take(stats, np.sort(rng.choice(stats.n_stores, SEARCH_STORES, replace=False)))
+        chosen = np.sort(rng.choice(stats.n_stores, SEARCH_STORES, replace=False))
+        part, own = take(stats, chosen), own[chosen]
     climbed: list[Top] = []
     with threadpool_limits(1, user_api="blas"):
-        setting = _setting(part, back, random, floor)
+        setting = _setting(part, back, random, floor, own, tied)
         given = _given(setting, continuum, k, mixtures, also)
         for turn in range(ROUNDS if k > 1 else 1):
             drawn = [_drawn(rng, setting, continuum, k, starts * 2**turn)] if k > 1 and starts else []
@@ -96,8 +102,8 @@ def search(
             if sum(near) >= min(ENOUGH, len(climbed)) or not starts:
                 break
         if part is not stats:
-            whole = _setting(stats, back, random, floor)
-            best = best_mixture(whole.stores, whole.root, best.several, random, lowest=whole.lowest)
+            whole = _setting(stats, back, random, floor, own, tied)
+            best = best_mixture(whole.stores, whole.root, best.several, random, lowest=whole.lowest, tied=tied)
     others = _others(best, [top for top, good in zip(climbed, sound, strict=True) if good]) if part is stats else ()
     return Found(best, others, len(climbed), sum(near), len(climbed) - sum(sound))
 
@@ -112,9 +118,11 @@ def _others(best: Top, sound: Sequence[Top]) -> tuple[Top, ...]:
     return tuple(found[1:])
 
 
-def _setting(stats: GaussianStatistics, back: Floats, random: Ints, floor: float | None) -> _Setting:
+def _setting(
+    stats: GaussianStatistics, back: Floats, random: Ints, floor: float | None, own: Floats, tied: int
+) -> _Setting:
     stores = project(stats)
-    return _Setting(stats, stores, stores.root @ back, back, random, floor)
+    return _Setting(stats, stores, stores.root @ back, back, random, floor, own, tied)
 
 
 def _given(
@@ -146,7 +154,7 @@ def _own_and_whole(setting: _Setting, continuum: MixedParameters) -> tuple[Sever
     least = LEAST * sigma**2 * setting.stats.n_stores / setting.stats.n.sum()
     as_mixture = NormalMixtureParameters(np.ones(1), mu[None], omega[None], np.array([sigma]))
     whole = from_normals(as_mixture, 1, setting.back, setting.random, least)
-    return whole, np.linalg.solve(setting.back, anchors(setting.stats).T).T, least
+    return whole, np.linalg.solve(setting.back, setting.own.T).T, least
 
 
 def _climbs(setting: _Setting, first: Several) -> list[Top]:
@@ -154,9 +162,12 @@ def _climbs(setting: _Setting, first: Several) -> list[Top]:
     lowest_v = None if setting.floor is None else setting.floor**2
     current = first
     for _ in range(EM_STEPS if first.weight.shape[1] > 1 else 1):
-        current, _ = em_step(setting.stores, setting.root, current, setting.random, lowest_v)
+        current, _ = em_step(setting.stores, setting.root, current, setting.random, lowest_v, setting.tied)
     return [
-        best_mixture(setting.stores, setting.root, choose(current, start), setting.random, lowest=setting.lowest)
+        best_mixture(
+            setting.stores, setting.root, choose(current, start), setting.random,
+            lowest=setting.lowest, tied=setting.tied,
+        )
         for start in range(len(first.weight))
     ]
 
