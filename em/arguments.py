@@ -30,6 +30,15 @@ def add_panel_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_between(group: "argparse._ArgumentGroup") -> None:
+    """Add the traits that explain the coefficients of stores, where a model has coefficients that differ."""
+    group.add_argument(
+        "--between",
+        metavar="F",
+        help='store-level traits that explain the coefficients: "income + competition" (long files)',
+    )
+
+
 def panel_from(args: argparse.Namespace, membership: str | None = None, between: str | None = None) -> "Panel":
     """The panel that a command's arguments name.
 

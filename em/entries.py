@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from em.explained import explained
+from em.explained_by_traits import differences_explained, effects
 from em.fit import MixtureFit
 from em.mixed_model import MixedFit
 from em.normal_mixture_fit import NormalMixtureFit
@@ -57,26 +58,37 @@ def mixed_entry(
     intervals, method : of means, standard deviations, correlations and sigma, "profile" or "wald".
     tests : of the random coefficients, one by one.
     """
+    n = len(fit.of_stores)
     mu, omega, sigma = fit.parameters
-    components, shares = variance_components(fit), explained(fit)
+    components, shares, gamma = variance_components(fit), explained(fit), _of_traits(fit)
+    explained_by = {}
+    if fit.between is not None:
+        told, gain = differences_explained(fit)
+        explained_by = {
+            "explained_by_traits": [one._asdict() for one in told],
+            "gain_of_traits": None if gain is None else gain._asdict(),
+        }
     return {
         "model": "hierarchical",
         "k": 1,
-        "theta": [mu.tolist()],
+        "theta": [mu[:n].tolist()],
         "pi": [1.0],
         "sigma": [sigma],
-        "omega": [omega.tolist()],
+        "omega": [omega[:n, :n].tolist()],
         "random": list(fit.random),
         "log_likelihood": fit.log_likelihood,
         "restricted_log_likelihood": fit.restricted_log_likelihood,
         "n_parameters": fit.n_parameters,
         **fit.criteria._asdict(),
         "standard_errors": {
-            "theta": [fit.standard_errors.tolist()],
+            "theta": [fit.standard_errors[:n].tolist()],
             "pi": [0.0],
             "sigma": [components.sigma_error],
             "sd": [components.sd_error.tolist()],
+            **gamma[1],
         },
+        **gamma[0],
+        **explained_by,
         "singular": [list(fit.singular)],
         "intervals": [one._asdict() for one in intervals],
         "interval_method": method,
@@ -92,14 +104,15 @@ def mixed_entry(
 
 def normal_mixture_entry(fit: NormalMixtureFit) -> dict[str, Any]:
     """One entry for a mixture of normals: theta are the segments' means."""
-    p, errors = fit.parameters, fit.standard_errors
+    p, errors, n, gamma = fit.parameters, fit.standard_errors, len(fit.of_stores), _of_traits(fit)
     return {
         "model": "normal-mixture",
         "k": fit.k,
-        "theta": p.mu.tolist(),
+        "theta": p.mu[:, :n].tolist(),
         "pi": p.weight.tolist(),
         "sigma": p.sigma.tolist(),
-        "omega": p.omega.tolist(),
+        "omega": p.omega[:, :n, :n].tolist(),
+        **gamma[0],
         "random": list(fit.random),
         "log_likelihood": fit.log_likelihood,
         "n_parameters": fit.n_parameters,
@@ -107,10 +120,11 @@ def normal_mixture_entry(fit: NormalMixtureFit) -> dict[str, Any]:
         "standard_errors": None
         if errors is None
         else {
-            "theta": errors.mu.tolist(),
+            "theta": errors.mu[:, :n].tolist(),
             "pi": errors.weight.tolist(),
             "sigma": errors.sigma.tolist(),
             "sd": errors.sd.tolist(),
+            **gamma[1],
         },
         "singular": [list(told) for told in fit.singular],
         "converged": fit.converged,
@@ -119,3 +133,12 @@ def normal_mixture_entry(fit: NormalMixtureFit) -> dict[str, Any]:
         "starts": {"tried": fit.starts_tried, "at_best": fit.starts_at_best, "degenerate": fit.starts_degenerate},
         "warnings": list(fit.warnings),
     }
+
+
+def _of_traits(fit: MixedFit | NormalMixtureFit) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The effects of traits, (trait, coefficient) per unit of the trait, and their standard errors; empty without."""
+    found = effects(fit)
+    if found is None or fit.between is None:
+        return {}, {}
+    of = {"traits": list(fit.between.names), "trait_means": fit.between.mean.tolist()}
+    return {"gamma": found.estimate.tolist(), **of}, {"gamma": found.error.tolist()}

@@ -46,7 +46,7 @@ def command(argv: list[str]) -> int:
     from em.results import results_record, write_json
     from em.stores_file import write_stores
 
-    panel = panel_from(args, args.membership)
+    panel = panel_from(args, args.membership, args.between)
     stats = store_statistics(panel)
     impossible = [k for k in args.k if not 1 <= k <= stats.n_stores]
     if impossible:
@@ -120,12 +120,14 @@ def _normal_segments(args: argparse.Namespace, panel: "Panel", stats: "GaussianS
     """Mixtures of normals, each also from the mixture with as many segments and from the one before."""
     from em.entries import normal_mixture_entry
     from em.fit import fit_mixture
-    from em.normal_mixture_fit import fit_normal_mixture
+    from em.mixed_model import fit_mixed_model
+    from em.normal_mixture_fit import fit_normal_mixture, without_effects
     from em.show_mixed import show_normal_mixture
 
     fits = []
+    left = without_effects(fit_mixed_model(panel, random=args.random, sigma=args.sigma, stats=stats))
     for k in watched(args.k, "numbers of segments", len(args.k)):
-        sharp = fit_mixture(panel, k, sigma=args.sigma, starts=args.starts, seed=args.seed, stats=stats)
+        sharp = fit_mixture(left, k, sigma=args.sigma, starts=args.starts, seed=args.seed)
         fits.append(
             fit_normal_mixture(
                 panel, k, random=args.random, sigma=args.sigma, starts=args.starts, seed=args.seed, stats=stats,
@@ -141,7 +143,8 @@ def _bound(args: argparse.Namespace, panel: "Panel", stats: "GaussianStatistics"
     """The bound over all distributions of store coefficients, where sigma is fixed and the wait is short."""
     from em.bound import MOST_STORES, bound
 
-    bounded = args.sigma == "fixed" and panel.traits is None and stats.n_stores <= MOST_STORES
+    bounded = args.sigma == "fixed" and panel.traits is None and panel.between is None
+    bounded = bounded and stats.n_stores <= MOST_STORES
     return bound(stats, theta, seed=args.seed) if bounded else None
 
 

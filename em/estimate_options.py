@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from em.arguments import add_panel_arguments, numbers_of_segments
+from em.arguments import add_between, add_panel_arguments, numbers_of_segments
 from em.command import Parser
 from em.errors import InputError
 
@@ -18,6 +18,8 @@ EXAMPLE = """examples:
   python -m em.estimate sales.csv --model hierarchical --random intercept --reml
   python -m em.estimate sales.csv --model normal-mixture --k 1..3 --sigma common
       segments inside which stores still differ
+  python -m em.estimate panel.csv --model hierarchical --sigma common --between "income + competition"
+      traits of stores, one value for each, explain their coefficients
 
 exit codes: 0 good; 2 the input or the call is wrong; 3 written, but not to be trusted (the reason is in the file);
 130 interrupted
@@ -28,6 +30,7 @@ BELONGS = {
     "common": ("mixture",),
     "membership": ("mixture",),
     "bootstrap": ("mixture",),
+    "between": ("hierarchical", "normal-mixture"),
     "random": ("hierarchical", "normal-mixture"),
     "reml": ("hierarchical",),
     "intervals": ("hierarchical",),
@@ -117,6 +120,7 @@ def _parser() -> Parser:
     continuum.add_argument(
         "--random", metavar="NAME", nargs="*", help="coefficients that vary between stores (default: all; empty: none)"
     )
+    add_between(continuum)
     continuum.add_argument(
         "--reml", action="store_true", default=None, help="restricted maximum likelihood (hierarchical)"
     )

@@ -119,6 +119,11 @@ def fit_mixture(
         When K, starts, sigma or a name is not possible for these data.
     """
     if isinstance(data, Panel):
+        if data.between is not None:
+            raise InputError(
+                f"{data.file}: traits explain coefficients of stores that differ (between); expected fit_mixed_model or "
+                "fit_normal_mixture, or membership in its place"
+            )
         stores, names = data.stores, data.coefficients
         stats = store_statistics(data) if stats is None else stats
         traits, trait_names = data.traits, data.trait_names

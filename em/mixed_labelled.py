@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from em.explained_by_traits import effects
 from em.mixed_model import MixedFit
 from em.normal_mixture_fit import NormalMixtureFit
 from em.variance_components import variance_components
@@ -16,9 +17,10 @@ def dataset(fit: MixedFit | NormalMixtureFit) -> xr.Dataset:
     Returns
     -------
     Dataset with `mu`, `omega`, `sigma` and `mu_se`, of stores `coefficients`, `coefficients_sd` and `pooling`, and of a
-    mixture of normals `weight`, `membership` and `map_segment`; the criteria are attributes.
+    mixture of normals `weight`, `membership` and `map_segment`; with traits their effects `gamma` and `gamma_se` per
+    unit of the trait, and `trait_mean`, of which mu is; the criteria are attributes.
     """
-    names = list(fit.coefficients)
+    names, n = list(fit.of_stores), len(fit.of_stores)
     coords: dict[str, Any] = {"coefficient": names, "coefficient_2": names, "store": list(fit.stores)}
     theta, covariance, pooling = fit.store_coefficients
     by_store = ("store", "coefficient")
@@ -32,20 +34,28 @@ def dataset(fit: MixedFit | NormalMixtureFit) -> xr.Dataset:
         coords["segment"] = np.arange(1, fit.k + 1)
         variables |= {
             "weight": ("segment", fit.parameters.weight),
-            "mu": (("segment", "coefficient"), p.mu),
-            "omega": (("segment", "coefficient", "coefficient_2"), p.omega),
+            "mu": (("segment", "coefficient"), p.mu[:, :n]),
+            "omega": (("segment", "coefficient", "coefficient_2"), p.omega[:, :n, :n]),
             "sigma": ("segment", np.asarray(p.sigma)),
             "membership": (("store", "segment"), fit.memberships),
             "map_segment": ("store", fit.segment),
         }
         if fit.standard_errors is not None:
-            variables["mu_se"] = (("segment", "coefficient"), fit.standard_errors.mu)
+            variables["mu_se"] = (("segment", "coefficient"), fit.standard_errors.mu[:, :n])
     else:
         variables |= {
-            "mu": ("coefficient", p.mu),
-            "omega": (("coefficient", "coefficient_2"), p.omega),
+            "mu": ("coefficient", p.mu[:n]),
+            "omega": (("coefficient", "coefficient_2"), p.omega[:n, :n]),
             "sigma": ((), np.asarray(p.sigma)),
-            "mu_se": ("coefficient", fit.standard_errors),
+            "mu_se": ("coefficient", fit.standard_errors[:n]),
+        }
+    found = effects(fit)
+    if found is not None and fit.between is not None:
+        coords["trait"] = list(fit.between.names)
+        variables |= {
+            "gamma": (("trait", "coefficient"), found.estimate),
+            "gamma_se": (("trait", "coefficient"), found.error),
+            "trait_mean": ("trait", fit.between.mean),
         }
     attributes = {"log_likelihood": fit.log_likelihood, "n_parameters": fit.n_parameters, **fit.criteria._asdict()}
     return xr.Dataset(variables, coords, attributes | {"converged": int(fit.converged)})
@@ -60,7 +70,7 @@ def describe(fit: MixedFit) -> str:
         f"BIC {fit.criteria.bic:.3f}, {fit.n_parameters} parameters, sigma {p.sigma:.4f}",
         f"{'coefficient':<16}{'mean':>10}{'(se)':>10}{'sd between stores':>20}{'(se)':>10}",
     ]
-    for c, name in enumerate(fit.coefficients):
+    for c, name in enumerate(fit.of_stores):
         spread = f"{'-':>20}"
         if name in fit.random:
             a = fit.random.index(name)
@@ -69,6 +79,7 @@ def describe(fit: MixedFit) -> str:
     for a, name in enumerate(fit.random):
         for c in range(a):
             lines.append(f"correlation of {fit.random[c]} and {name}: {at.correlation[a, c]:.4f}")
+    lines += _effects(fit)
     lines += [f"singular: {told}" for told in fit.singular]
     return "\n".join([*lines, *(f"not to be trusted: {reason}" for reason in fit.warnings)])
 
@@ -83,13 +94,26 @@ def describe_segments(fit: NormalMixtureFit) -> str:
     ]
     sd = np.sqrt(np.diagonal(p.omega, axis1=-2, axis2=-1))
     for k in range(fit.k):
-        for c, name in enumerate(fit.coefficients):
+        for c, name in enumerate(fit.of_stores):
             head = f"{k + 1:<10}{p.weight[k]:8.4f}" if c == 0 else " " * 18
             error = _bracketed(np.nan if errors is None else errors.mu[k, c])
             lines.append(f"{head}  {name:<16}{p.mu[k, c]:10.4f}{error}{sd[k, c]:12.4f}")
         lines += [f"singular: {told}" for told in fit.singular[k]]
+    lines += _effects(fit)
     lines.append(f"{fit.starts_at_best} of {fit.starts_tried} starts reached this optimum; converged: {fit.converged}")
     return "\n".join([*lines, *(f"not to be trusted: {reason}" for reason in fit.warnings)])
+
+
+def _effects(fit: MixedFit | NormalMixtureFit) -> list[str]:
+    """A line for each effect of a trait on a coefficient, per unit of the trait."""
+    found = effects(fit)
+    if found is None or fit.between is None:
+        return []
+    lines = []
+    for trait, values, errors in zip(fit.between.names, *found, strict=True):
+        for name, value, error in zip(fit.of_stores, values, errors, strict=True):
+            lines.append(f"{name} per unit of {trait}: {value:.4g} ({error:.2g})")
+    return lines
 
 
 def _bracketed(error: float) -> str:

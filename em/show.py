@@ -59,6 +59,7 @@ def opened(panel: Panel, columns: int) -> tuple[Console, Callable[[str], None]]:
     say(
         f"[bold]{escape(panel.file)}[/]: {len(panel.stores)} stores, {len(panel.weeks)} weeks, {panel.y.size} "
         f"observations; log sales on {escape(', '.join(panel.coefficients))}"
+        + (f", which {escape(', '.join(panel.between.names))} explain" if panel.between is not None else "")
     )
     for note in panel.notes:
         say(f"note: {escape(note)}")
@@ -133,12 +134,13 @@ def segment_table(fit: SegmentFit, coefficients: Floats, coefficient_errors: Flo
     errors, p = fit.standard_errors, fit.parameters
     table = narrow(f"K = {fit.k}, lowest BIC: estimates (standard errors from the observed information)")
     table.add_column("segment", justify="right")
-    for name in ("share", *fit.coefficients, "sigma", "stores"):
+    names = fit.coefficients if isinstance(fit, MixtureFit) else fit.of_stores
+    for name in ("share", *names, "sigma", "stores"):
         table.add_column(name, justify="right")
     counts = np.bincount(fit.segment, minlength=fit.k + 1)[1:]
     for k in range(fit.k):
         cells = [with_error(p.weight[k], None if errors is None else errors.weight[k])]
-        for c, value in enumerate(coefficients[k]):
+        for c, value in enumerate(coefficients[k, : len(names)]):
             cells.append(with_error(value, None if coefficient_errors is None else coefficient_errors[k, c]))
         cells.append(with_error(p.sigma[k], None if errors is None else errors.sigma[k] or None))
         table.add_row(str(k + 1), *cells, str(counts[k]))

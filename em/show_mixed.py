@@ -9,12 +9,15 @@ from rich.table import Table
 
 from em.bound import Bound
 from em.explained import explained
+from em.explained_by_traits import DifferenceExplained, differences_explained, effects
 from em.mixed_model import MixedFit
 from em.normal_mixture_fit import NormalMixtureFit
 from em.panel import Panel
 from em.random_effect_test import RandomEffectTest
 from em.show import criteria_table, in_words, narrow, opened, segment_table, told_of_criteria, with_error
 from em.variance_components import Interval, variance_components
+
+Z = 1.959964  # of a 95 % interval
 
 
 def show_continuum(
@@ -30,6 +33,15 @@ def show_continuum(
     console.print(_estimates(fit, intervals, method))
     for told in fit.singular:
         say(f"singular: {told}")
+    if fit.between is not None:
+        told, gain = differences_explained(fit)
+        if told:
+            console.print(_explained_by_traits(told))
+        if gain is not None:
+            say(
+                f"The traits gain {0.5 * gain.statistic:.2f} in log-likelihood with {gain.parameters} parameters "
+                f"(p = {gain.p_value:.3g})."
+            )
     if tests:
         console.print(_tests(tests))
     console.print(_summary(fit))
@@ -51,6 +63,8 @@ def show_normal_mixture(panel: Panel, fits: Sequence[NormalMixtureFit], best_k: 
     console.print(segment_table(best, best.parameters.mu, None if errors is None else errors.mu))
     if best.random:
         console.print(_spread(best))
+    if best.between is not None:
+        console.print(_effects(best))
     for k, singular in enumerate(best.singular):
         for told in singular:
             say(f"segment {k + 1}, singular: {told}")
@@ -73,8 +87,14 @@ def _estimates(fit: MixedFit, intervals: Sequence[Interval], method: str) -> Tab
         table.add_row(escape(what), *map(_number, (value, error, *ends.get(key, (np.nan, np.nan)))))
 
     table.add_row("[bold]means of stores (fixed effects)")
-    for name, value, error in zip(fit.coefficients, fit.parameters.mu, fit.standard_errors, strict=True):
+    every = list(zip(fit.coefficients, fit.parameters.mu, fit.standard_errors, strict=True))
+    for name, value, error in every[: len(fit.of_stores)]:
         add(name, value, error, "mean", name)
+    if fit.between is not None:
+        table.add_row("[bold]effects of traits (per unit of the trait)")
+    for name, value, error in every[len(fit.of_stores) :]:
+        numbers = (value, error, *ends.get(("mean", name), (np.nan, np.nan)))
+        table.add_row(escape(name), *map(_per_unit, numbers))
     table.add_row("[bold]between stores" + (" (variance components)" if fit.random else ": no coefficient varies"))
     for a, name in enumerate(fit.random):
         add(f"sd of {name}", at.sd[a], at.sd_error[a], "sd", name)
@@ -93,6 +113,34 @@ def _estimates(fit: MixedFit, intervals: Sequence[Interval], method: str) -> Tab
     else:
         add("sigma", at.sigma, at.sigma_error, "sigma")
     return table
+
+
+def _explained_by_traits(told: Sequence[DifferenceExplained]) -> Table:
+    """How much of the stores' differences the traits explain."""
+    table = narrow("Differences between stores that the traits explain")
+    for name in ("coefficient", "sd without traits", "sd left", "variance explained"):
+        table.add_column(name, justify="left" if name == "coefficient" else "right")
+    for one in told:
+        table.add_row(escape(one.coefficient), _number(one.sd_without), _number(one.sd_left), f"{one.share:.0%}")
+    return table
+
+
+def _effects(fit: NormalMixtureFit) -> Table:
+    """Effects of traits, the same in all segments, with Wald intervals."""
+    table = narrow("Effects of traits, per unit of the trait, in all segments (95 % intervals: wald)")
+    for name in ("", "estimate", "se", "from", "to"):
+        table.add_column(name, justify="right" if name else "left")
+    found = effects(fit)
+    if found is not None:
+        names = fit.coefficients[len(fit.of_stores) :]
+        for name, value, error in zip(names, found.estimate.ravel(), found.error.ravel(), strict=True):
+            table.add_row(escape(name), *map(_per_unit, (value, error, value - Z * error, value + Z * error)))
+    return table
+
+
+def _per_unit(value: float) -> str:
+    """A number whose size depends on the unit of a trait."""
+    return f"{value:.3g}" if np.isfinite(value) else "-"
 
 
 def _number(value: float) -> str:

@@ -24,9 +24,9 @@ def write_stores(path: Path, panel: Panel, fits: Sequence[MixtureFit | MixedFit 
     }
     for fit in fits:
         if isinstance(fit, MixedFit):
-            columns |= _coefficients(fit.store_coefficients, fit.coefficients, "")
+            columns |= _coefficients(fit.store_coefficients, fit.of_stores, "")
         elif isinstance(fit, NormalMixtureFit):
-            columns |= _segments(fit) | _coefficients(fit.store_coefficients, fit.coefficients, f"k{fit.k}_")
+            columns |= _segments(fit) | _coefficients(fit.store_coefficients, fit.of_stores, f"k{fit.k}_")
         else:
             columns |= _segments(fit)
     with replacing(path) as temporary:
@@ -40,7 +40,10 @@ def _segments(fit: MixtureFit | NormalMixtureFit) -> Columns:
 
 
 def _coefficients(of: StoreCoefficients, names: Sequence[str], before: str) -> Columns:
-    """Expected coefficients, their standard deviations, and how far each is pooled to the mean of all stores."""
+    """Expected coefficients, their standard deviations, and how far each is pooled to the mean of all stores.
+
+    With traits that is the mean of stores with the same traits.
+    """
     columns, sd = {}, np.sqrt(np.diagonal(of.covariance, axis1=-2, axis2=-1))
     for c, name in enumerate(names):
         columns[f"{before}theta_{name}"] = of.mean[:, c]
