@@ -61,14 +61,15 @@ def centred_parameters[Parameters: (MixtureParameters, NormalMixtureParameters)]
     onto = np.linalg.inv(centred.back)
     if isinstance(params, MixtureParameters):
         return params._replace(theta=params.theta @ onto.T)
-    return params._replace(mu=params.mu @ onto.T, omega=onto @ params.omega @ onto.T)
+    gamma = None if params.gamma is None else params.gamma @ onto.T
+    return params._replace(mu=params.mu @ onto.T, omega=onto @ params.omega @ onto.T, gamma=gamma)
 
 
 def uncentred(quantities: Mapping[str, Floats], centred: Centred) -> dict[str, Floats]:
-    """Draws (..., coefficient) of theta, mu and omega on the columns as they are; others unchanged."""
+    """Draws (..., coefficient) of theta, mu, gamma and omega on the columns as they are; others unchanged."""
     back = centred.back
     moved = dict(quantities)
-    for name in moved.keys() & {"theta", "mu"}:
+    for name in moved.keys() & {"theta", "mu", "gamma"}:
         moved[name] = quantities[name] @ back.T
     if "omega" in moved:
         moved["omega"] = back @ quantities["omega"] @ back.T

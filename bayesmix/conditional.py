@@ -13,7 +13,7 @@ def store_coefficients(
 
     Parameters
     ----------
-    mu : (..., segment, coefficient)
+    mu : (..., segment, coefficient), or with omega (..., store, segment, coefficient)
     sigma : (..., segment)
     omega : (..., segment, coefficient, coefficient); None where theta_i is mu of its segment.
 

@@ -18,6 +18,7 @@ class StoresByDesign(NamedTuple):
     n : (store,) observed weeks, sorted by design as are the next two.
     b : (store, coefficient) the store's own least-squares coefficients.
     rss : (store,) residual sum of squares at b.
+    traits : (store, trait) that explain coefficients; without columns where nothing does.
     """
 
     first: Ints
@@ -25,10 +26,12 @@ class StoresByDesign(NamedTuple):
     n: Floats
     b: Floats
     rss: Floats
+    traits: Floats
 
 
-def by_design(stats: GaussianStatistics) -> StoresByDesign:
-    """Sort the stores by their X'X and take the root of each distinct one."""
+def by_design(stats: GaussianStatistics, traits: Floats | None = None) -> StoresByDesign:
+    """Sort the stores by their X'X and take the root of each distinct one; traits (store, trait)."""
+    traits = np.zeros((stats.n_stores, 0)) if traits is None else traits
     stores = project(stats)
     first = np.append(stores.first, stats.n_stores).astype(np.int64)
-    return StoresByDesign(first, stores.root, stores.n, stats.b[stores.order], stores.rss)
+    return StoresByDesign(first, stores.root, stores.n, stats.b[stores.order], stores.rss, traits[stores.order])

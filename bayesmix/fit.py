@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bayesmix.settings import LEAST, Settings
-from em.arguments import add_panel_arguments, numbers_of_segments, panel_from
+from em.arguments import add_between, add_panel_arguments, numbers_of_segments, panel_from
 from em.command import SAMPLE, Parser, check_writable, distrust, printing, run
 from em.errors import InputError
 
@@ -30,6 +30,8 @@ EXAMPLE = """examples:
       no segments: coefficients of stores vary about a mean
   python -m bayesmix.fit sales.csv --model normal-mixture --k 2 3 --sigma common
       segments whose stores differ too: normal-mixture-2.nc and normal-mixture-3.nc
+  python -m bayesmix.fit panel.csv --model hierarchical --sigma common --between "income + competition"
+      traits of stores, one value for each, explain their coefficients; a prior: --prior "income:log_price=normal(0, 1)"
   python -m bayesmix.fit sales.csv --k 3 --prior "log_price=normal(-2, 0.5)" "weight=dirichlet(4)"
       other beliefs, in the units of the tables
 
@@ -67,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="coefficients that vary between the stores of a segment, for models in which they differ (default: all)",
     )
+    add_between(group)
     group.add_argument(
         "--sparse",
         action="store_true",
@@ -85,7 +88,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME=FAMILY(...)",
         help="other priors than the default ones, which every run prints: COEFFICIENT=normal(mean, sd), "
         "weight=dirichlet(concentration), sigma=lognormal(median, sd of its logarithm), spread=halfnormal(scale), "
-        "correlation=lkj(shape)",
+        "correlation=lkj(shape), TRAIT:COEFFICIENT=normal(mean, sd)",
     )
     group.add_argument(
         "--start",
@@ -120,7 +123,7 @@ def command(argv: list[str]) -> int:
     check_writable(*outs, *pages, inputs=[args.data or SAMPLE, args.start])
     from bayesmix.start import em_solution
 
-    panel = panel_from(args)
+    panel = panel_from(args, between=args.between)
     n_stores = len(panel.stores)
     if max(ks) > n_stores:
         raise InputError(f"K is {max(ks)}; expected a number of segments from 1 to the number of stores, {n_stores}")
@@ -167,7 +170,7 @@ def _check_priors(args: argparse.Namespace, panel: "Panel") -> None:
     from em.panel import store_statistics
 
     centred = centre(store_statistics(panel), panel.coefficients).statistics
-    override(default_priors(centred, panel.coefficients), args.prior, args.model, args.sigma)
+    override(default_priors(centred, panel.coefficients, panel.between), args.prior, args.model, args.sigma)
 
 
 def _interrupted(keeps: list[Path], written: list[Path]) -> int:
@@ -212,6 +215,8 @@ def _checked(args: argparse.Namespace) -> list[int]:
             raise InputError(
                 "--start is not for --sparse: its segments are numbered once it is known how many there are"
             )
+        if args.between:
+            raise InputError("--between is for models in which the stores of a segment differ; in a mixture none do")
         if args.random:
             raise InputError("--random is for models in which the stores of a segment differ; in a mixture none do")
     else:

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesmix.posterior import ParameterDraws, flat, parameter_draws
+from bayesmix.posterior import OF_ALL_SEGMENTS, ParameterDraws, flat, parameter_draws
+from em.between import Between
 from em.command import replacing
 from em.errors import InputError
-from em.statistics import GaussianStatistics
+from em.statistics import Floats, GaussianStatistics
 
 PARAMETERS: dict[str, tuple[str, ...]] = {
     "mixture": ("weight", "theta", "sigma"),
@@ -112,6 +113,21 @@ class Fit:
         )
 
     @cached_property
+    def traits(self) -> Floats | None:
+        """Traits that explain coefficients (store, trait), less their means over stores; None where nothing does."""
+        between = self.between
+        return None if between is None else between.values
+
+    @cached_property
+    def between(self) -> Between | None:
+        """The same with names and means; None where nothing explains the coefficients."""
+        constant = self.tree["constant_data"].to_dataset()
+        if "traits" not in constant:
+            return None
+        values, mean = (np.asarray(constant[name].to_numpy(), dtype=float) for name in ("traits", "trait_mean"))
+        return Between(tuple(map(str, constant["trait"].to_numpy())), values, mean)
+
+    @cached_property
     def store_loglik(self) -> xr.DataArray:
         """Log-likelihood of every store under every draw, (chain, draw, store_name)."""
         return self.tree["log_likelihood"].to_dataset()["store"]
@@ -172,7 +188,8 @@ class Fit:
     @cached_property
     def draws(self) -> ParameterDraws:
         """All draws as plain arrays with a segment axis, whatever the model."""
-        return parameter_draws({name: flat(self.posterior[name].to_numpy()) for name in PARAMETERS[self.model]})
+        names = [*PARAMETERS[self.model], *(name for name in OF_ALL_SEGMENTS if name in self.posterior)]
+        return parameter_draws({name: flat(self.posterior[name].to_numpy()) for name in names})
 
     def predict(
         self,

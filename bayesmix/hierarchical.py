@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from bayesmix.posterior import OF_ALL_SEGMENTS
 from em.statistics import Floats
 
 QUANTITIES = {"mu": ("coefficient",), "omega": ("coefficient", "coefficient_2"), "sigma": ()}
@@ -16,4 +17,5 @@ def without_segment(quantities: Mapping[str, Floats], before: int) -> dict[str, 
     ----------
     before : number of axes in front of that of the segment.
     """
-    return {name: np.asarray(np.take(quantities[name], 0, axis=before)) for name in QUANTITIES}
+    of_one = {name: np.asarray(np.take(quantities[name], 0, axis=before)) for name in QUANTITIES}
+    return of_one | {name: quantities[name] for name in quantities.keys() & set(OF_ALL_SEGMENTS)}

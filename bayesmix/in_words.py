@@ -81,6 +81,13 @@ def prior_words(fit: Fit) -> list[str]:
         f"between {fixed(mean - Z * sd, 1)} and {fixed(mean + Z * sd, 1)}"
         for name, mean, sd in zip(numbers["coefficients"], numbers["mean"], numbers["sd"], strict=True)
     ]
+    names = [_of_coefficient(name, fit.coefficients) for name in fit.coefficients]
+    of_traits = [(trait, name) for trait in numbers.get("traits", ()) for name in names]
+    for (trait, name), mean, sd in zip(
+        of_traits, numbers.get("effect_mean", ()), numbers.get("effect_sd", ()), strict=True
+    ):
+        low, high = figures(mean - Z * sd), figures(mean + Z * sd)
+        found.append(f"{name} of stores with {trait} higher by 1: between {low} and {high} more, with 89 % probability")
     if fit.model != "hierarchical" and fit.k > 1:
         of_one = float(numbers["concentration"])
         likelier = "as likely as" if of_one == 1.0 else "likelier than" if of_one < 1.0 else "less likely than"

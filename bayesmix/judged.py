@@ -11,7 +11,7 @@ from bayesmix.diagnose import reasons_for_distrust
 from bayesmix.hierarchical import without_segment
 from bayesmix.labels import relabel, relabel_unconstrained, share_switched
 from bayesmix.modes import Weights, chains_by_mode, weigh
-from bayesmix.posterior import StorePosterior, flat, parameter_draws, store_posterior
+from bayesmix.posterior import OF_ALL_SEGMENTS, StorePosterior, flat, parameter_draws, store_posterior
 from bayesmix.priors import Priors
 from bayesmix.sample import Draws
 from bayesmix.settings import Settings
@@ -52,9 +52,15 @@ class Problem:
     start: Start | None
 
     @property
+    def traits(self) -> Floats | None:
+        """What explains the coefficients of stores, (store, trait); None where nothing does."""
+        return None if self.panel.between is None else self.panel.between.values
+
+    @property
     def name(self) -> str:
         """What tables call it."""
-        return self.model if self.model == "hierarchical" else f"{self.model} K{'<=' if self.sparse else '='}{self.k}"
+        name = self.model if self.model == "hierarchical" else f"{self.model} K{'<=' if self.sparse else '='}{self.k}"
+        return name if self.panel.between is None else f"{name} on {', '.join(self.panel.between.names)}"
 
 
 class Mode(NamedTuple):
@@ -136,12 +142,15 @@ def _mode(chains: Ints, problem: Problem, drawn: Draws, reference: Floats) -> Mo
     )
     raw = drawn.quantities
     parameters = parameter_draws({name: flat(value) for name, value in raw.items()})
-    stores = store_posterior(problem.statistics, parameters, reference)
+    stores = store_posterior(problem.statistics, parameters, reference, problem.traits)
     if problem.model == "hierarchical":
         quantities = without_segment(raw, 2)
     else:
         order = stores.permutation
-        quantities = {name: relabel(flat(value), order).reshape(value.shape) for name, value in raw.items()}
+        quantities = {
+            name: value if name in OF_ALL_SEGMENTS else relabel(flat(value), order).reshape(value.shape)
+            for name, value in raw.items()
+        }
     loglik = stores.loglik.sum(1).reshape(raw["sigma"].shape[:2])
     q = drawn.unconstrained
     if q is not None and drawn.density is not None:
@@ -191,6 +200,8 @@ def _labels(problem: Problem, quantities: Mapping[str, Floats]) -> dict[str, lis
     """Names of the entries along each axis of a quantity."""
     coefficients = list(problem.panel.coefficients)
     axes = {"theta": [coefficients], "mu": [coefficients], "omega": [coefficients, coefficients]}
+    if problem.panel.between is not None:
+        axes["gamma"] = [list(problem.panel.between.names), coefficients]
     labels = {}
     for name, values in quantities.items():
         inner = axes.get(name, [])

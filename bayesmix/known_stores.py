@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesmix.conditional import store_coefficients
-from bayesmix.posterior import ParameterDraws
+from bayesmix.posterior import ParameterDraws, store_means
 from em.errors import InputError
 from em.likelihood import component_loglik, membership
 from em.statistics import Floats, GaussianStatistics, Ints
@@ -29,12 +29,18 @@ class GivenData(NamedTuple):
     variance: Floats
 
 
-def given_data(stats: GaussianStatistics, draws: ParameterDraws) -> GivenData:
-    """What the weeks of each store say under each draw; of a store without weeks, what the population says."""
+def given_data(stats: GaussianStatistics, draws: ParameterDraws, traits: Floats | None = None) -> GivenData:
+    """What the weeks of each store say under each draw; of a store without weeks, what the population says.
+
+    Parameters
+    ----------
+    traits : (store, trait) see `posterior.store_means`.
+    """
     with np.errstate(divide="ignore"):
         log_weight = np.log(draws.weight)
-    share = membership(log_weight, component_loglik(stats, draws.mu, draws.sigma, draws.omega))
-    mean, variance = store_coefficients(stats, draws.mu, draws.sigma, draws.omega)
+    mu = store_means(draws, traits)
+    share = membership(log_weight, component_loglik(stats, mu, draws.sigma, draws.omega))
+    mean, variance = store_coefficients(stats, mu, draws.sigma, draws.omega)
     return GivenData(share, mean, np.broadcast_to(variance, (*mean.shape[:1], *variance.shape[-4:])))
 
 

@@ -11,7 +11,7 @@ import xarray as xr
 from scipy.special import ndtr, ndtri
 
 from bayesmix.known_stores import GivenData, chunks_of_stores, given_data, positions
-from bayesmix.posterior import ParameterDraws
+from bayesmix.posterior import part
 from em.command import watched
 from em.errors import InputError
 from em.statistics import Floats, take
@@ -47,15 +47,13 @@ def co_membership(fit: "Fit", stores: Sequence[str] | None = None) -> xr.DataArr
     if index.size > MOST_STORES:
         raise InputError(f"{index.size} stores are too many to pair; expected the names of at most {MOST_STORES}")
     stats, names = take(fit.statistics, index), [fit.stores[i] for i in index]
+    traits = None if fit.traits is None else fit.traits[index]
     n, k = fit.draws.weight.shape
     total = np.zeros((index.size, index.size))
     size = max(1, CHUNK // max(1, index.size * k))
     for begin in watched(range(0, n, size), "pairing stores", -(-n // size)):
         chunk = slice(begin, begin + size)
-        d = fit.draws
-        omega = None if d.omega is None else d.omega[chunk]
-        part = ParameterDraws(d.weight[chunk], d.mu[chunk], d.sigma[chunk], omega)
-        share = given_data(stats, part).membership.transpose(1, 0, 2).reshape(index.size, -1)
+        share = given_data(stats, part(fit.draws, chunk), traits).membership.transpose(1, 0, 2).reshape(index.size, -1)
         total += share @ share.T
     total = np.minimum(total / n, 1.0)
     np.fill_diagonal(total, 1.0)
@@ -86,7 +84,8 @@ def store_coefficients(fit: "Fit", interval: float = 0.89) -> xr.Dataset:
     result = np.empty((4, stats.n_stores, stats.n_coefficients))
     chunks = chunks_of_stores(stats.n_stores, draws)
     for chunk in watched(chunks, "coefficients of stores", len(chunks)):
-        known = given_data(take(stats, np.arange(stats.n_stores)[chunk]), draws)
+        traits = None if fit.traits is None else fit.traits[chunk]
+        known = given_data(take(stats, np.arange(stats.n_stores)[chunk]), draws, traits)
         for c in range(stats.n_coefficients):
             result[:, chunk, c] = _summary(known, c, interval, discrete=draws.omega is None)
     coords = {"store": list(fit.stores), "coefficient": list(fit.coefficients)}

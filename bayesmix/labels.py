@@ -40,7 +40,7 @@ def relabel_unconstrained(q: Floats, shapes: Mapping[str, tuple[int, ...]], perm
     """Draws on the sampler's scale with their segments in the order of `permutation`.
 
     Weights stand there as log-ratios to the first segment (`bayesmix.weights`), other quantities of segments with the
-    segments on their first axis.
+    segments on their first axis; effects of traits are of all segments.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def relabel_unconstrained(q: Floats, shapes: Mapping[str, tuple[int, ...]], perm
         if name.startswith("weight"):
             log_weight = relabel(np.concatenate([np.zeros((len(q), 1)), piece], axis=1), permutation)
             piece = log_weight[:, 1:] - log_weight[:, :1]
-        elif shape[:1] == (k,):
+        elif shape[:1] == (k,) and not name.startswith("effect"):
             piece = relabel(piece.reshape(len(q), *shape), permutation).reshape(piece.shape)
         moved.append(piece)
     return np.concatenate(moved, axis=1)

@@ -19,11 +19,11 @@ from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_
 
 from bayesmix import kernel
 from bayesmix.designs import by_design
-from em.statistics import GaussianStatistics
+from em.statistics import Floats, GaussianStatistics
 
 Symbolic = Any  # a PyTensor variable, whose operators carry no types
 CACHE_KEY = sha256(Path(kernel.__file__).read_bytes()).hexdigest()
-PARAMETERS = 4  # log_weight, mu, sigma, spread; the other inputs are data
+PARAMETERS = 5  # log_weight, mu, sigma, spread, effect; the other inputs are data
 
 
 class StoreLogLikelihood(Op):
@@ -65,13 +65,23 @@ def _compile(op: StoreLogLikelihood, node: Apply | None = None, **_: object) -> 
     return numba_njit(kernel.value_and_gradient, error_model="numpy"), CACHE_KEY
 
 
-def store_data(stats: GaussianStatistics) -> list[Symbolic]:
-    """The stores' statistics as data of the model at hand, in the order in which the kernel takes them."""
-    return [pm.Data(f"stores_{name}", value) for name, value in by_design(stats)._asdict().items()]
+def store_data(stats: GaussianStatistics, traits: Floats | None = None) -> list[Symbolic]:
+    """The stores' statistics as data of the model at hand, in the order in which the kernel takes them.
+
+    Parameters
+    ----------
+    traits : (store, trait) that explain coefficients; None where nothing does.
+    """
+    return [pm.Data(f"stores_{name}", value) for name, value in by_design(stats, traits)._asdict().items()]
 
 
 def total_loglik(
-    data: list[Symbolic], log_weight: Symbolic, mu: Symbolic, sigma: Symbolic, spread: Symbolic | None = None
+    data: list[Symbolic],
+    log_weight: Symbolic,
+    mu: Symbolic,
+    sigma: Symbolic,
+    spread: Symbolic | None = None,
+    effect: Symbolic | None = None,
 ) -> Symbolic:
     """Total log-likelihood of all stores, a symbolic number.
 
@@ -82,8 +92,11 @@ def total_loglik(
     mu : (segment, coefficient)
     spread : (segment, coefficient, coefficient) a factor C of the covariance C C' of store coefficients inside a
         segment; None where they do not vary.
+    effect : (trait, coefficient) of the traits among `data`; None where there are none.
     """
     if spread is None:
         spread = pm.Data("no_spread", np.zeros((0, 0, 0)))
-    outputs: Any = StoreLogLikelihood()(log_weight, mu, sigma, spread, *data)
+    if effect is None:
+        effect = pm.Data("no_effect", np.zeros((0, 0)))
+    outputs: Any = StoreLogLikelihood()(log_weight, mu, sigma, spread, effect, *data)
     return outputs[0]

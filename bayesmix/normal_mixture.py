@@ -7,11 +7,13 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
+from bayesmix.effects import effects, effects_start
 from bayesmix.likelihood import store_data, total_loglik
 from bayesmix.priors import Priors
 from bayesmix.residual import log_sigma_start, residual_sd
 from bayesmix.spread import spread_factor, spread_start
 from bayesmix.weights import LogRatio, weight_start
+from em.between import Between
 from em.mixture import SigmaRule
 from em.normal_mixture import NormalMixtureParameters
 from em.statistics import Floats, GaussianStatistics
@@ -24,34 +26,39 @@ QUANTITIES = {
 }
 
 
-def normal_mixture_model(stats: GaussianStatistics, k: int, priors: Priors, sigma: SigmaRule = "fixed") -> pm.Model:
+def normal_mixture_model(
+    stats: GaussianStatistics, k: int, priors: Priors, sigma: SigmaRule = "fixed", between: Between | None = None
+) -> pm.Model:
     """The model of k segments whose stores differ.
 
     Only weight, mu, Omega and sigma are random: coefficients of stores follow exactly afterwards. Neither the panel nor
-    k, the rule of sigma or which coefficients vary compiles anything again.
+    k, the rule of sigma, which coefficients vary or which traits explain them compiles anything again.
 
     Returns
     -------
-    A model with the `QUANTITIES` among its variables.
+    A model with the `QUANTITIES` among its variables, and with traits `gamma` (trait, coefficient).
     """
     names = priors.coefficients
     coords = {"segment": np.arange(1, k + 1), "coefficient": names, "coefficient_2": names}
     with pm.Model(coords=coords, check_bounds=False) as model:
-        data = store_data(stats)
+        data, effect = store_data(stats, None if between is None else between.values / between.sd), effects(priors, between)
         concentration = pm.Data("concentration", np.full(k, priors.concentration), dims="segment")
         weight = pm.Dirichlet("weight", concentration, dims="segment", default_transform=None, transform=LogRatio())
         mu = pm.Normal("mu", pm.Data("mean", priors.mean), pm.Data("sd", priors.sd), dims=("segment", "coefficient"))
         factor = spread_factor(priors, k)
         pm.Deterministic("omega", factor @ pt.swapaxes(factor, 1, 2), dims=QUANTITIES["omega"])
-        pm.Potential("loglik", total_loglik(data, pt.log(weight), mu, residual_sd(priors, sigma, k), factor))
+        pm.Potential("loglik", total_loglik(data, pt.log(weight), mu, residual_sd(priors, sigma, k), factor, effect))
     return model
 
 
-def normal_mixture_start(params: NormalMixtureParameters, priors: Priors, sigma: SigmaRule) -> dict[str, Floats]:
+def normal_mixture_start(
+    params: NormalMixtureParameters, priors: Priors, sigma: SigmaRule, between: Between | None = None
+) -> dict[str, Floats]:
     """Values of the model's random variables at a solution of EM, or close by where a covariance of it is singular."""
     return {
         "weight": weight_start(params.weight),
         "mu": params.mu,
         **spread_start(params.omega, priors),
+        **effects_start(params.gamma, priors, between),
         "log_sigma": log_sigma_start(sigma, params.sigma),
     }

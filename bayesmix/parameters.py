@@ -40,8 +40,15 @@ class Parameter(NamedTuple):
 
 def parameters(fit: Fit) -> list[Parameter]:
     """The parameters of a fit that are not fixed: segment by segment, then those of all stores."""
-    every = list(_of_hierarchical(fit) if fit.model == "hierarchical" else _of_segments(fit))
+    every = [*(_of_hierarchical(fit) if fit.model == "hierarchical" else _of_segments(fit)), *_of_traits(fit)]
     return [parameter for parameter in every if np.ptp(parameter.draws) > 0.0]
+
+
+def _of_traits(fit: Fit) -> Iterator[Parameter]:
+    """Effects of traits on coefficients, of all stores, per unit of the trait."""
+    for m, trait in enumerate(() if fit.between is None else fit.between.names):
+        for c, coefficient in enumerate(fit.coefficients):
+            yield _one(fit, None, f"{spoken(coefficient)} per unit of {trait}", "gamma", m, c)
 
 
 def spoken(coefficient: str) -> str:

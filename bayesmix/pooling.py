@@ -6,7 +6,9 @@ import numpy as np
 
 from bayesmix.conditional import store_coefficients
 from bayesmix.fitted import Fit
+from bayesmix.posterior import ParameterDraws, store_means
 from bayesmix.segments_of_stores import membership
+from em.between import expanded
 from em.explained import Explained, variance_shares
 from em.statistics import Floats
 
@@ -52,9 +54,12 @@ def explained(fit: Fit) -> Explained | None:
     draws, names = fit.draws, fit.coefficients
     if fit.model != "hierarchical" or draws.omega is None or "intercept" not in names:
         return None
-    return variance_shares(
-        fit.statistics, names.index("intercept"), draws.mu[:, 0], draws.omega[:, 0], draws.sigma[:, 0]
-    )
+    stats, mu, omega = fit.statistics, draws.mu[:, 0], draws.omega[:, 0]
+    if fit.between is not None and draws.gamma is not None:  # what traits explain is explained by the means
+        effects = draws.gamma.reshape(len(mu), -1)
+        stats, mu = expanded(stats, fit.between), np.concatenate([mu, effects], axis=1)
+        omega = np.pad(omega, ((0, 0), *2 * ((0, effects.shape[1]),)))
+    return variance_shares(stats, names.index("intercept"), mu, omega, draws.sigma[:, 0])
 
 
 class RandomEffects(NamedTuple):
@@ -73,14 +78,15 @@ class RandomEffects(NamedTuple):
 def random_effects(fit: Fit) -> list[RandomEffects]:
     """Standardised deviations of the stores, of every coefficient that varies in a hierarchical fit.
 
-    At the posterior means of mu, Omega and sigma, a'(E[theta_i | y_i] - mu) is N(0, a'(Omega - V_i)a) over stores, so
+    At the posterior means of the parameters, a'(E[theta_i | y_i] - mu), mu that of stores with the same traits, is N(0, a'(Omega - V_i)a) over stores, so
     its ratio to that standard deviation is standard normal whatever each store's weeks (Lange & Ryan 1989, Annals of
     Statistics 17). Stores whose own weeks say nothing of it are left out.
     """
     draws, stats = fit.draws, fit.statistics
     if fit.model != "hierarchical" or draws.omega is None:
         return []
-    mu, omega, sigma = (values.mean(0) for values in (draws.mu, draws.omega, draws.sigma))
+    average = ParameterDraws(*(None if v is None else v.mean(0, keepdims=True) for v in draws))  # pyright: ignore[reportArgumentType]
+    mu, omega, sigma = store_means(average, fit.traits)[0], draws.omega.mean(0), average.sigma[0]
     mean, after = store_coefficients(stats, mu, sigma, omega)
     told = np.broadcast_to(omega[0] - after[:, 0], (stats.n_stores, *omega.shape[1:]))
     directions, found = np.eye(len(fit.coefficients)), []
@@ -91,5 +97,5 @@ def random_effects(fit: Fit) -> list[RandomEffects]:
         a = directions[c]
         variance = np.einsum("p,spq,q->s", a, told, a)
         known = variance > 1e-6 * (a @ omega[0] @ a)
-        found.append(RandomEffects(int(c), ((mean[:, 0] - mu[0]) @ a)[known] / np.sqrt(variance[known])))
+        found.append(RandomEffects(int(c), ((mean[:, 0] - mu[..., 0, :]) @ a)[known] / np.sqrt(variance[known])))
     return found

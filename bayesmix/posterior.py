@@ -14,6 +14,7 @@ from em.likelihood import component_loglik, memberships_and_loglik
 from em.statistics import Floats, GaussianStatistics, Ints
 
 CHUNK = 1_000_000  # doubles in the largest array of a pass
+OF_ALL_SEGMENTS = ("gamma",)  # quantities of normal segments that have no axis of segments
 
 
 class ParameterDraws(NamedTuple):
@@ -24,12 +25,42 @@ class ParameterDraws(NamedTuple):
     weight, sigma : (draw, segment)
     mu : (draw, segment, coefficient) coefficients of segments, or their means where stores vary inside a segment.
     omega : (draw, segment, coefficient, coefficient) their covariances; None where stores do not vary.
+    gamma : (draw, trait, coefficient) effects of traits of stores, centred; None where nothing explains coefficients.
     """
 
     weight: Floats
     mu: Floats
     sigma: Floats
     omega: Floats | None = None
+    gamma: Floats | None = None
+
+
+def part(draws: ParameterDraws, chosen: slice | Ints) -> ParameterDraws:
+    """Some of the draws."""
+    return ParameterDraws(*(None if values is None else values[chosen] for values in draws))  # pyright: ignore[reportArgumentType]
+
+
+def store_means(draws: ParameterDraws, traits: Floats | None) -> Floats:
+    """Means of stores in each segment: mu, and where traits explain coefficients mu + Gamma'z_i of every store.
+
+    Parameters
+    ----------
+    traits : (store, trait), centred over the stores of the fit; zeros are the average store. None without gamma.
+
+    Returns
+    -------
+    (draw, segment, coefficient), with gamma (draw, store, segment, coefficient).
+
+    Raises
+    ------
+    ValueError
+        When the draws have effects and the traits are not given, or the other way round.
+    """
+    if (draws.gamma is None) != (traits is None):
+        raise ValueError("draws with effects of traits need the traits of the stores, and others have none")
+    if draws.gamma is None or traits is None:
+        return draws.mu
+    return draws.mu[:, None] + np.einsum("sm,dmp->dsp", traits, draws.gamma)[:, :, None, :]
 
 
 def parameter_draws(quantities: Mapping[str, Floats]) -> ParameterDraws:
@@ -38,15 +69,15 @@ def parameter_draws(quantities: Mapping[str, Floats]) -> ParameterDraws:
     Parameters
     ----------
     quantities : weight, theta, sigma of a mixture; mu, omega, sigma of the hierarchical model; or weight, mu, omega,
-        sigma of a mixture of normals.
+        sigma of a mixture of normals; the last two perhaps with gamma.
     """
     q = quantities
     sigma = q["sigma"].reshape(len(q["sigma"]), -1)
     if "theta" in q:
         return ParameterDraws(q["weight"], q["theta"], sigma)
     if "weight" in q:
-        return ParameterDraws(q["weight"], q["mu"], sigma, q["omega"])
-    return ParameterDraws(np.ones((len(sigma), 1)), q["mu"][:, None], sigma, q["omega"][:, None])
+        return ParameterDraws(q["weight"], q["mu"], sigma, q["omega"], q.get("gamma"))
+    return ParameterDraws(np.ones((len(sigma), 1)), q["mu"][:, None], sigma, q["omega"][:, None], q.get("gamma"))
 
 
 def flat(values: Floats) -> Floats:
@@ -73,26 +104,29 @@ class StorePosterior(NamedTuple):
     coefficients_sd: Floats
 
 
-def store_posterior(stats: GaussianStatistics, draws: ParameterDraws, reference: Floats) -> StorePosterior:
+def store_posterior(
+    stats: GaussianStatistics, draws: ParameterDraws, reference: Floats, traits: Floats | None = None
+) -> StorePosterior:
     """Work out every store under every draw, in chunks of draws, one on each core.
 
     Parameters
     ----------
     reference : (store, segment) memberships that number the segments.
+    traits : (store, trait) see `store_means`.
     """
     n_draws, k, p = draws.mu.shape
     loglik = np.empty((n_draws, stats.n_stores))
     permutation = np.empty((n_draws, k), dtype=np.intp)
     # Moments about the first draw's values, so that small variances do not cancel.
-    first = _part(draws, slice(0, 1))
-    origin = _of_chunk(stats, first, reference, (np.zeros((stats.n_stores, k)), np.zeros((stats.n_stores, p))))
+    first = part(draws, slice(0, 1))
+    origin = _of_chunk(stats, traits, first, reference, (np.zeros((stats.n_stores, k)), np.zeros((stats.n_stores, p))))
     at = (origin.membership, origin.coefficients)
     moments = [np.zeros((stats.n_stores, size)) for size in (k, k, p, p)]
     size = max(1, CHUNK // (stats.n_stores * k * (p if draws.omega is None else p * p)))
     chunks = [slice(begin, min(begin + size, n_draws)) for begin in range(0, n_draws, size)]
 
     def work(chunk: slice) -> Sums:
-        return _of_chunk(stats, _part(draws, chunk), reference, at)
+        return _of_chunk(stats, traits, part(draws, chunk), reference, at)
 
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(CORES) as pool:
         steps = pool.map(work, chunks)  # in order, so that sums do not depend on which thread was first
@@ -122,19 +156,20 @@ class Sums(NamedTuple):
     coefficients_squares: Floats
 
 
-def _part(draws: ParameterDraws, chunk: slice) -> ParameterDraws:
-    return ParameterDraws(*(None if values is None else values[chunk] for values in draws))  # pyright: ignore[reportArgumentType]
-
-
 def _of_chunk(
-    stats: GaussianStatistics, draws: ParameterDraws, reference: Floats, origin: tuple[Floats, Floats]
+    stats: GaussianStatistics,
+    traits: Floats | None,
+    draws: ParameterDraws,
+    reference: Floats,
+    origin: tuple[Floats, Floats],
 ) -> Sums:
     """One chunk of draws; sums are of deviations from `origin` (store, segment) and (store, coefficient)."""
     with np.errstate(divide="ignore"):
         log_weight = np.log(draws.weight)
-    component = component_loglik(stats, draws.mu, draws.sigma, draws.omega)
+    mu = store_means(draws, traits)
+    component = component_loglik(stats, mu, draws.sigma, draws.omega)
     membership, loglik = memberships_and_loglik(log_weight, component)
-    mean, covariance = store_coefficients(stats, draws.mu, draws.sigma, draws.omega)
+    mean, covariance = store_coefficients(stats, mu, draws.sigma, draws.omega)
     permutation = match(reference, membership)
     ordered = relabel(membership, permutation, axis=2) - origin[0]
     center = np.einsum("dsk,dskp->dsp", membership, np.broadcast_to(mean, (*membership.shape, mean.shape[-1])))

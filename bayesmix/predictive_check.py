@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesmix.diagnose import INTERVAL
-from bayesmix.posterior import ParameterDraws
+from bayesmix.posterior import ParameterDraws, part
 from bayesmix.store_summaries import Summary, predictive
 from em.statistics import Floats
 
@@ -53,18 +53,19 @@ class SegmentCheck(NamedTuple):
     density: Floats
 
 
-def check_segments(summary: Summary, draws: ParameterDraws, membership: Floats, seed: int = 0) -> list[SegmentCheck]:
+def check_segments(
+    summary: Summary, draws: ParameterDraws, membership: Floats, seed: int = 0, traits: Floats | None = None
+) -> list[SegmentCheck]:
     """A check of one summary in every segment.
 
     Parameters
     ----------
     membership : (one, segment) of the stores of the summary.
+    traits : (store, trait) of all stores of the fit, see `posterior.store_means`.
     """
     rng = np.random.default_rng(seed)
     chosen = np.linspace(0, len(draws.weight) - 1, min(DRAWS, len(draws.weight))).astype(np.intp)
-    omega = None if draws.omega is None else draws.omega[chosen]
-    part = ParameterDraws(draws.weight[chosen], draws.mu[chosen], draws.sigma[chosen], omega)
-    mean, sd = predictive(summary, part)
+    mean, sd = predictive(summary, part(draws, chosen), traits)
     replicate = mean + sd * rng.standard_normal(mean.shape)
     return [
         _check(summary, membership[:, k], mean[..., k], sd[..., k], replicate[..., k]) for k in range(mean.shape[2])

@@ -36,7 +36,7 @@ def draw_prior(
     -------
     By the names and shapes of the posterior: weight (draw, segment), theta (draw, segment, coefficient) and sigma
     (draw, segment); weight, mu, omega (draw, segment, coefficient, coefficient) and sigma; or mu (draw, coefficient),
-    omega (draw, coefficient, coefficient) and sigma (draw,).
+    omega (draw, coefficient, coefficient) and sigma (draw,); with traits gamma (draw, trait, coefficient).
     """
     rng = np.random.default_rng(seed)
     p = len(priors.coefficients)
@@ -53,6 +53,10 @@ def draw_prior(
     partial = 2.0 * rng.beta(shape, shape, (n, k, shape.size)) - 1.0
     factor = back[:, varying] @ (scale[..., varying, None] * correlation_factors(partial, varying.size))
     drawn = {"weight": weight, "mu": center, "omega": factor @ np.swapaxes(factor, -1, -2), "sigma": sigma}
+    if priors.traits:
+        z = rng.standard_normal((n, len(priors.effects)))
+        effect = np.array(priors.effect_mean) + np.array(priors.effect_sd) * z
+        drawn["gamma"] = effect.reshape(n, len(priors.traits), p) @ back.T
     return without_segment(drawn, 1) if model == "hierarchical" else drawn
 
 
@@ -92,13 +96,16 @@ def log_prior(
     Returns
     -------
     (chain, draw) by theta of a mixture, or mu, spread and (from two varying coefficients on) correlation where stores
-    differ inside segments; by weight unless there is one segment by definition, and by sigma unless it is fixed.
+    differ inside segments, with traits gamma; by weight unless there is one segment by definition, and by sigma unless it is fixed.
     """
     q = quantities
     to_centred = np.linalg.inv(back)
     name = "theta" if model == "mixture" else "mu"
     z = (q[name] @ to_centred.T - np.array(priors.mean)) / np.array(priors.sd)
     parts = {name: -0.5 * _over_draws(np.square(z))}
+    if priors.traits:
+        effect = (q["gamma"] @ to_centred.T).reshape(*q["gamma"].shape[:2], -1)
+        parts["gamma"] = -0.5 * _over_draws(np.square((effect - np.array(priors.effect_mean)) / priors.effect_sd))
     if model != "hierarchical":
         # A segment that is not in use may have a weight too small for a double.
         parts["weight"] = _over_draws(xlogy(priors.concentration - 1.0, np.maximum(q["weight"], TINY)))
@@ -124,7 +131,11 @@ def _over_draws(values: Floats) -> Floats:
 
 
 def prior_predictive(
-    draws: Mapping[str, Floats], stats: GaussianStatistics, coefficients: Sequence[str], seed: int
+    draws: Mapping[str, Floats],
+    stats: GaussianStatistics,
+    coefficients: Sequence[str],
+    seed: int,
+    traits: Floats | None = None,
 ) -> dict[str, Floats]:
     """What the prior expects a store to show, to be set beside what the observed stores do show.
 
@@ -136,6 +147,7 @@ def prior_predictive(
     ----------
     draws : from `draw_prior`.
     stats : of the observed stores, on the columns as they are.
+    traits : (store, trait) that explain their coefficients; None where nothing does.
 
     Returns
     -------
@@ -150,7 +162,10 @@ def prior_predictive(
     if prior.omega is not None:
         values, vectors = np.linalg.eigh(prior.omega[rows, segment])
         theta = theta + np.einsum("dpq,dq->dp", vectors, np.sqrt(np.maximum(values, 0.0)) * rng.standard_normal((n, p)))
-    like = take(stats, rng.integers(stats.n_stores, size=n))
+    whose = rng.integers(stats.n_stores, size=n)
+    like = take(stats, whose)
+    if prior.gamma is not None and traits is not None:
+        theta = theta + np.einsum("dm,dmp->dp", traits[whose], prior.gamma)
     root = roots(like.xtx)
     seen = np.einsum("dpq,dq->dp", root, theta) + prior.sigma[rows, segment][:, None] * rng.standard_normal((n, p))
     b = solve(like.xtx, np.einsum("dqp,dq->dp", root, seen))

@@ -24,6 +24,7 @@ class Family(NamedTuple):
 
 FAMILIES = {
     "coefficient": Family("normal", ("mean", "sd"), (False, True)),
+    "effect": Family("normal", ("mean", "sd"), (False, True)),
     "weight": Family("dirichlet", ("concentration",), (True,)),
     "sigma": Family("lognormal", ("median", "log-sd"), (True, True)),
     "spread": Family("halfnormal", ("scale",), (True,)),
@@ -33,7 +34,7 @@ EXAMPLE = "log_price=normal(-2, 0.5)"
 
 
 class Quantity(NamedTuple):
-    """What has a prior: "coefficient" or a key of `FAMILIES`, and the coefficient it is of; "" is of all or of none."""
+    """What has a prior: "coefficient", "effect" or another key of `FAMILIES`, and the coefficient it is of; "" is of all or of none."""
 
     kind: str
     of: str = ""
@@ -46,7 +47,7 @@ def override(priors: Priors, texts: Sequence[str], model: str, sigma: str) -> Pr
     ----------
     texts : one `NAME=FAMILY(ARGUMENT, ...)` each. NAME is a coefficient (the intercept is log sales at average prices,
         or at a price of one where there is no intercept), `weight`, `sigma`, `spread` (the sd of store coefficients,
-        all or one of them: `spread[log_price]`) or `correlation`. Where a coefficient has the name of another
+        all or one of them: `spread[log_price]`), `correlation`, or the effect of a trait, such as `income:log_price`. Where a coefficient has the name of another
         quantity, `theta[NAME]` or `mu[NAME]` is the coefficient.
     model, sigma : what is fitted, which decides what has a prior.
 
@@ -84,7 +85,7 @@ def _others(model: str, sigma: str, varying: int) -> list[str]:
 def _quantity(text: str, name: str, priors: Priors, others: Sequence[str], model: str) -> Quantity:
     """What a name is of."""
     coefficients, varying = priors.coefficients, [priors.coefficients[c] for c in priors.varying]
-    bracketed = None if name in coefficients else re.fullmatch(r"(theta|mu|spread)\s*\[\s*(.+?)\s*\]", name)
+    bracketed = None if name in (*coefficients, *priors.effects) else re.fullmatch(r"(theta|mu|spread)\s*\[\s*(.+?)\s*\]", name)
     if bracketed and (bracketed.group(1) != "spread" or "spread" in others):
         inside = "intercept" if bracketed.group(2) == AT_AVERAGES else bracketed.group(2)
         if inside not in coefficients:
@@ -92,11 +93,13 @@ def _quantity(text: str, name: str, priors: Priors, others: Sequence[str], model
         if bracketed.group(1) == "spread" and inside not in varying:
             raise InputError(f"prior {text!r}: {inside} does not vary; expected one of {', '.join(varying)}")
         return Quantity("spread" if bracketed.group(1) == "spread" else "coefficient", inside)
+    if name in priors.effects:
+        return Quantity("effect", name)
     if name in others:
         return Quantity(name)
     if name in coefficients:
         return Quantity("coefficient", name)
-    names = [*coefficients, *others]
+    names = [*coefficients, *priors.effects, *others]
     if name == "sigma":
         raise InputError(f"prior {text!r}: sigma is fixed at 1; expected --sigma common or segment, where it is free")
     if name.partition("[")[0] in FAMILIES:
@@ -133,9 +136,12 @@ def _number(text: str, part: str, argument: str, positive: bool) -> float:
 
 
 def _replaced(priors: Priors, given: Mapping[Quantity, tuple[float, ...]]) -> Priors:
+    def by_name(kind: str, argument: int, values: Sequence[float], names: Sequence[str]) -> tuple[float, ...]:
+        pairs = zip(names, values, strict=True)
+        return tuple(given[quantity][argument] if (quantity := Quantity(kind, n)) in given else v for n, v in pairs)
+
     def by_coefficient(kind: str, argument: int, values: Sequence[float]) -> tuple[float, ...]:
-        names = zip(priors.coefficients, values, strict=True)
-        return tuple(given[quantity][argument] if (quantity := Quantity(kind, n)) in given else v for n, v in names)
+        return by_name(kind, argument, values, priors.coefficients)
 
     def one(kind: str, argument: int, value: float) -> float:
         return given[Quantity(kind)][argument] if Quantity(kind) in given else value
@@ -154,5 +160,7 @@ def _replaced(priors: Priors, given: Mapping[Quantity, tuple[float, ...]]) -> Pr
         sigma_median=one("sigma", 0, priors.sigma_median),
         sigma_log_sd=one("sigma", 1, priors.sigma_log_sd),
         spread=spread,
+        effect_mean=by_name("effect", 0, priors.effect_mean, priors.effects),
+        effect_sd=by_name("effect", 1, priors.effect_sd, priors.effects),
         lkj=one("correlation", 0, priors.lkj),
     )

@@ -1,11 +1,12 @@
 """Weakly informative priors, stated in the user's units: log sales and elasticities."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from em.between import Between, effect_names
 from em.statistics import Floats, GaussianStatistics, Ints
 
 
@@ -23,6 +24,9 @@ class Priors:
         that a segment of one store with few weeks cannot pull its sigma there.
     spread : scale of the half-normal prior of the standard deviation of store coefficients around mu, in every
         segment: one number for all coefficients, or one for each; zero for a coefficient that does not vary.
+    traits : names of what explains the coefficients of stores.
+    effect_mean, effect_sd : of the normal prior of each effect, per unit of the trait: all coefficients of the first
+        trait first; as for `mean`, at average prices.
     lkj : shape of the prior of their correlation matrix (Lewandowski, Kurowicka & Joe 2009); 1 is uniform.
     """
 
@@ -34,11 +38,19 @@ class Priors:
     sigma_log_sd: float = 1.0
     spread: float | tuple[float, ...] = 1.0
     lkj: float = 2.0
+    traits: tuple[str, ...] = ()
+    effect_mean: tuple[float, ...] = ()
+    effect_sd: tuple[float, ...] = ()
 
     @property
     def spreads(self) -> tuple[float, ...]:
         """`spread` of each coefficient."""
         return self.spread if isinstance(self.spread, tuple) else (self.spread,) * len(self.coefficients)
+
+    @property
+    def effects(self) -> tuple[str, ...]:
+        """Names of the effects of traits on coefficients."""
+        return effect_names(self.traits, self.coefficients)
 
     @property
     def varying(self) -> Ints:
@@ -49,19 +61,33 @@ class Priors:
 AT_AVERAGES = "intercept at average prices"  # columns are centred while sampling, see `bayesmix.centre`
 
 
-def default_priors(stats: GaussianStatistics, coefficients: tuple[str, ...]) -> Priors:
+def default_priors(
+    stats: GaussianStatistics, coefficients: tuple[str, ...], between: Between | None = None
+) -> Priors:
     """The priors of a panel: N(mean log sales, 3), N(-1, 1.5) for log_price, N(0, 2.5) for any other covariate.
 
-    Without an intercept nothing is centred on the data.
+    Without an intercept nothing is centred on the data. Effects of traits have those of `with_effects`.
     """
     mean = {"log_price": -1.0}
     if "intercept" in coefficients:
         mean["intercept"] = mean_response(stats, coefficients.index("intercept"))
     sd = {"intercept": 3.0, "log_price": 1.5}
-    return Priors(
+    usual = Priors(
         coefficients,
         tuple(mean.get(name, 0.0) for name in coefficients),
         tuple(sd.get(name, 2.5) for name in coefficients),
+    )
+    return usual if between is None else with_effects(usual, between)
+
+
+def with_effects(priors: Priors, between: Between) -> Priors:
+    """The priors with those of the effects of traits: N(0, sd of the coefficient's prior / sd of the trait)."""
+    sd = np.array(priors.sd) / between.sd[:, None]
+    return replace(
+        priors,
+        traits=between.names,
+        effect_mean=(0.0,) * sd.size,
+        effect_sd=tuple(float(value) for value in sd.ravel()),
     )
 
 
@@ -77,6 +103,12 @@ def statements(priors: Priors, model: str, sigma: str) -> dict[str, str]:
     lines = {
         f"{quantity}[{name}]": f"normal({mean:.4g}, {sd:.4g})"
         for name, mean, sd in zip(names, priors.mean, priors.sd, strict=True)
+    }
+    lines |= {
+        name: f"normal({mean:.4g}, {sd:.4g})"
+        for name, mean, sd in zip(
+            effect_names(priors.traits, names), priors.effect_mean, priors.effect_sd, strict=True
+        )
     }
     if model != "mixture":
         of_one = {

@@ -243,7 +243,7 @@ def _checks(fit: Fit, reff: float) -> list[Check]:
         if summary.store.size == 0:
             continue
         pit = loo_pit(some, summary, reff)
-        segments = check_segments(summary, some.draws, share[summary.store])
+        segments = check_segments(summary, some.draws, share[summary.store], traits=some.traits)
         found.append(Check(summary, pit, against_uniform(pit), segments))
     return found
 

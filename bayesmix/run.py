@@ -9,24 +9,24 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
-from bayesmix import mixture, normal_mixture
+from bayesmix import effects, mixture, normal_mixture
 from bayesmix.centre import centre, centred_parameters, uncentred
 from bayesmix.fitted import Fit
 from bayesmix.judged import Problem, judge
 from bayesmix.modes import starts_of_chains
 from bayesmix.prior_text import override
-from bayesmix.priors import Priors, default_priors
+from bayesmix.priors import Priors, default_priors, with_effects
 from bayesmix.sample import Draws, sample
 from bayesmix.settings import LEAST, Settings
 from bayesmix.sparse import CONCENTRATION, draw_sparse
-from bayesmix.start import Start, em_solution, start_of_mixed, start_of_normals
+from bayesmix.start import Start, effects_apart, em_solution, start_of_mixed, start_of_normals
 from bayesmix.tree import as_tree
 from em import normal_mixture_fit
 from em.command import watched
 from em.errors import InputError
 from em.mixed_model import MixedSigmaRule, fit_mixed_model, positions
 from em.mixture import MixtureParameters, Model, SigmaRule, e_step
-from em.normal_mixture import NormalMixtureParameters, memberships
+from em.normal_mixture import NormalMixtureParameters
 from em.optima import distinct_optima
 from em.panel import Panel, store_statistics
 from em.scatter import sigma_floor
@@ -86,6 +86,7 @@ def fit_hierarchical(
 
     Parameters
     ----------
+    panel : its traits (`read_panel(..., between=)`) explain the coefficients.
     random : names of the coefficients that vary between stores; None is all.
     priors, keep : as for `fit_mixture`.
 
@@ -97,7 +98,7 @@ def fit_hierarchical(
     """
     problem = _problem(panel, "hierarchical", 1, sigma, priors, settings, random=random)
     fit = fit_mixed_model(panel, random=random, sigma=sigma, stats=problem.statistics)
-    return _fit_normals(problem, start_of_mixed(fit), (), keep)
+    return _fit_normals(problem, start_of_mixed(fit), (), np.ones((len(panel.stores), 1)), keep)
 
 
 def fit_normal_mixture(
@@ -117,6 +118,7 @@ def fit_normal_mixture(
 
     Parameters
     ----------
+    panel : its traits (`read_panel(..., between=)`) explain the coefficients, in all segments alike.
     random : names of the coefficients that vary between the stores of a segment; None is all.
     priors, keep : as for `fit_mixture`.
 
@@ -130,22 +132,26 @@ def fit_normal_mixture(
     fit = normal_mixture_fit.fit_normal_mixture(
         panel, k, random=random, sigma=sigma, seed=settings.seed, stats=problem.statistics
     )
-    return _fit_normals(problem, start_of_normals(fit), fit.others, keep)
+    others = [effects_apart(one, fit.between) for one in fit.others]
+    return _fit_normals(problem, start_of_normals(fit), others, fit.memberships, keep)
 
 
 def _fit_normals(
     problem: Problem,
     start: Start[NormalMixtureParameters],
     others: Sequence[NormalMixtureParameters],
+    memberships: Floats,
     keep: Path | None,
 ) -> Fit:
-    """Posterior of normal segments, from chains that start at an optimum and at others."""
+    """Posterior of normal segments, from chains that start at an optimum, with its memberships, and at others."""
     centred, sigma, best = problem.centred, problem.sigma, start.parameters
     chosen = [centred_parameters(one, centred) for one in starts_of_chains([best, *others], problem.settings.chains)]
-    model = normal_mixture.normal_mixture_model(centred.statistics, problem.k, problem.priors, sigma)
-    starts = [normal_mixture.normal_mixture_start(one, problem.priors, sigma) for one in chosen]
-    drawn = _drawn(problem, model, normal_mixture.QUANTITIES, starts, keep)
-    return _fit(replace(problem, start=start), drawn, memberships(best, problem.statistics)[0])
+    between = problem.panel.between
+    model = normal_mixture.normal_mixture_model(centred.statistics, problem.k, problem.priors, sigma, between)
+    starts = [normal_mixture.normal_mixture_start(one, problem.priors, sigma, between) for one in chosen]
+    names = [*normal_mixture.QUANTITIES, *(effects.QUANTITIES if between is not None else ())]
+    drawn = _drawn(problem, model, names, starts, keep)
+    return _fit(replace(problem, start=start), drawn, memberships)
 
 
 def fit_sparse_mixture(
@@ -213,6 +219,11 @@ def _problem(
 ) -> Problem:
     if model != "hierarchical" and panel.traits is not None:
         raise InputError(f"{panel.file}: covariates of membership are not part of the Bayesian mixture yet")
+    if model == "mixture" and panel.between is not None:
+        raise InputError(
+            f"{panel.file}: traits explain coefficients of stores that differ (between), which in a mixture they do not; "
+            "expected fit_hierarchical or fit_normal_mixture"
+        )
     for name, least in LEAST.items():
         if getattr(settings, name) < least:
             raise InputError(f"{name} is {getattr(settings, name)}; expected at least {least}")
@@ -221,12 +232,14 @@ def _problem(
     stats = store_statistics(panel)
     centred = centre(stats, panel.coefficients, random)
     if not isinstance(priors, Priors):
-        usual = default_priors(centred.statistics, panel.coefficients)
+        usual = default_priors(centred.statistics, panel.coefficients, panel.between)
         priors = [priors] if isinstance(priors, str) else priors
         usual = _varying(replace(usual, concentration=CONCENTRATION) if sparse else usual, random)
         priors = override(usual, priors, model, sigma)
     else:
         priors = _varying(priors, random)
+        if panel.between is not None and priors.traits != panel.between.names:
+            priors = with_effects(priors, panel.between)
     return Problem(panel, stats, centred, model, k, sigma, sparse, priors, settings, None)
 
 

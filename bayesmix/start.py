@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from em.between import Between, separated
 from em.errors import InputError
+from em.explained_by_traits import effects
 from em.fit import MixtureFit, fit_mixture
 from em.mixed_model import MixedFit
 from em.mixture import MixtureParameters, SigmaRule
@@ -26,7 +28,7 @@ class Start[Parameters: (MixtureParameters, NormalMixtureParameters)]:
     ----------
     parameters, log_likelihood : the estimates and what they reach.
     standard_errors : by name (weight, theta or mu, sigma), shaped like the parameters, and where stores differ inside
-        segments of their standard deviations, sd (segment, coefficient); empty where there are none.
+        segments of their standard deviations, sd (segment, coefficient), with traits of gamma; empty where there are none.
     doubts : why not to trust it; empty when it is to be trusted.
     """
 
@@ -46,26 +48,42 @@ def start_of(fit: MixtureFit) -> Start[MixtureParameters]:
 def start_of_mixed(fit: MixedFit) -> Start[NormalMixtureParameters]:
     """The start that a mixed model gives: one segment. Its doubts are not the posterior's, which has priors."""
     mu, omega, sigma = fit.parameters
-    components = variance_components(fit)
+    components, n = variance_components(fit), len(fit.of_stores)
     errors = {
-        "mu": fit.standard_errors[None],
+        "mu": fit.standard_errors[None, :n],
         "sigma": np.array([components.sigma_error]),
         "sd": _of_all(components.sd_error[None], fit),
     }
     parameters = NormalMixtureParameters(np.ones(1), mu[None], omega[None], np.array([sigma]))
-    return Start(parameters, fit.log_likelihood, errors)
+    return Start(effects_apart(parameters, fit.between), fit.log_likelihood, errors | _of_effects(fit))
 
 
 def start_of_normals(fit: NormalMixtureFit) -> Start[NormalMixtureParameters]:
     """The start that a mixture of normals gives."""
     errors = fit.standard_errors
-    by_name = {} if errors is None else errors._asdict() | {"sd": _of_all(errors.sd, fit)}
-    return Start(fit.parameters, fit.log_likelihood, by_name, fit.warnings)
+    by_name = {} if errors is None else errors._asdict() | {"sd": _of_all(errors.sd, fit)} | _of_effects(fit)
+    if "mu" in by_name:
+        by_name["mu"] = by_name["mu"][:, : len(fit.of_stores)]
+    return Start(effects_apart(fit.parameters, fit.between), fit.log_likelihood, by_name, fit.warnings)
+
+
+def effects_apart(params: NormalMixtureParameters, between: Between | None) -> NormalMixtureParameters:
+    """Parameters with the effects of traits, the last coefficients of every segment, apart from mu."""
+    if between is None:
+        return params
+    mu, gamma = separated(params.mu, between)
+    n = mu.shape[-1]
+    return params._replace(mu=mu, omega=params.omega[:, :n, :n], gamma=gamma[0])
+
+
+def _of_effects(fit: MixedFit | NormalMixtureFit) -> dict[str, Floats]:
+    found = effects(fit)
+    return {} if found is None else {"gamma": found.error}
 
 
 def _of_all(of_random: Floats, fit: MixedFit | NormalMixtureFit) -> Floats:
     """Values (segment, random) with zeros for the coefficients that do not vary; (segment, coefficient)."""
-    every = np.zeros((len(of_random), len(fit.coefficients)))
+    every = np.zeros((len(of_random), len(fit.of_stores)))
     every[:, [fit.coefficients.index(name) for name in fit.random]] = of_random
     return every
 

@@ -4,6 +4,8 @@ The store's own least squares b_i are normal given a segment, so any a'b_i is to
 
     a'b_i | segment k ~ N( a'mu_k, sigma_k^2 a'(X_i'X_i)^-1 a + a'Omega_k a )
 
+or about a'(mu_k + Gamma'z_i) where traits explain the coefficients.
+
 With a the means of the store's columns this is its mean log sales (the first term of the variance is sigma_k^2 / n_i);
 with a a unit vector, its own slope. A store not yet seen is a mixture of the segments.
 
@@ -19,7 +21,7 @@ from scipy.special import ndtr
 from bayesmix.axis import price_column
 from bayesmix.fitted import Fit
 from bayesmix.known_stores import chunks_of_stores
-from bayesmix.posterior import ParameterDraws
+from bayesmix.posterior import ParameterDraws, store_means
 from bayesmix.store_loo import by_store, smoothed
 from em.scatter import scatter
 from em.statistics import Floats, GaussianStatistics, Ints, spectrum
@@ -93,9 +95,15 @@ def own_standard_errors(stats: GaussianStatistics) -> Floats:
     return scatter(stats) * np.sqrt(own_variances(stats))
 
 
-def predictive(summary: Summary, draws: ParameterDraws) -> tuple[Floats, Floats]:
-    """Mean and sd of a summary under every draw, in each segment; both (draw, store, segment)."""
-    mean = np.einsum("sp,dkp->dsk", summary.direction, draws.mu, optimize=True)
+def predictive(summary: Summary, draws: ParameterDraws, traits: Floats | None = None) -> tuple[Floats, Floats]:
+    """Mean and sd of a summary under every draw, in each segment; both (draw, store, segment).
+
+    Parameters
+    ----------
+    traits : (store, trait) of all stores of the fit, see `posterior.store_means`.
+    """
+    mu = store_means(draws, None if traits is None else traits[summary.store])
+    mean = np.einsum("sp,dkp->dsk" if traits is None else "sp,dskp->dsk", summary.direction, mu, optimize=True)
     variance = np.square(draws.sigma)[:, None] * summary.noise[:, None]
     if draws.omega is not None:
         variance = variance + np.einsum(
@@ -116,7 +124,7 @@ def loo_pit(fit: Fit, summary: Summary, reff: float) -> Floats:
     for chunk in chunks_of_stores(summary.store.size, fit.draws._replace(omega=None)):
         part = _part(summary, chunk)
         log_weight, _ = smoothed(loglik[part.store], reff)
-        mean, sd = predictive(part, fit.draws)
+        mean, sd = predictive(part, fit.draws, fit.traits)
         below = np.einsum("dk,dsk->sd", fit.draws.weight, ndtr((part.observed[:, None] - mean) / sd))
         pit[chunk] = np.einsum("sd,sd->s", np.exp(log_weight), below)
     return np.clip(pit, 0.0, 1.0)

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmix.diagnose import summarise
+from bayesmix.effects import QUANTITIES as OF_TRAITS
 from bayesmix.hierarchical import QUANTITIES as OF_CONTINUUM
 from bayesmix.judged import Mode, Run
 from bayesmix.mixture import QUANTITIES as OF_SEGMENTS
@@ -15,6 +16,7 @@ from bayesmix.normal_mixture import QUANTITIES as OF_NORMALS
 from bayesmix.prior_draws import draw_prior, log_prior, prior_predictive, shown_by_stores
 from bayesmix.priors import as_record
 from bayesmix.read import SCHEMA
+from em.between import Between
 from em.results import data_of, software
 from em.statistics import Floats
 
@@ -26,7 +28,8 @@ def as_tree(run: Run) -> xr.DataTree:
     """A posterior with names on every axis.
 
     Groups: posterior, log_likelihood, log_prior, sample_stats, unconstrained_posterior (the sampler's own scale, on
-    centred columns), constant_data (the stores' statistics, the centring and the ranges of the columns), stores (their
+    centred columns), constant_data (the stores' statistics, the centring and the ranges of the columns; with
+    traits these, less their means over stores), stores (their
     memberships and coefficients), prior and prior_predictive (draws of the parameters, and of what they say of stores),
     observed_stores (what the stores show of the same) and em (the maximum-likelihood solution, which numbers the
     segments, with standard errors; where stores differ inside segments also their standard deviations). Where chains
@@ -61,6 +64,7 @@ AXES = {
     "xtx": ("store", "coefficient", "coefficient_2"),
     "b": ("store", "coefficient"),
     "rss": ("store",),
+    "traits": ("store", "trait"),
     "membership": ("store", "segment"),
     "membership_sd": ("store", "segment"),
     "coefficients": ("store", "coefficient"),
@@ -77,7 +81,15 @@ def _constant(run: Run) -> Variables:
         "back": (("coefficient", "coefficient_2"), run.problem.centred.back),
         "column_min": (("coefficient",), x.min(0)),
         "column_max": (("coefficient",), x.max(0)),
+        **_traits(run.problem.panel.between),
     }
+
+
+def _traits(between: Between | None) -> Variables:
+    """What explains the coefficients of stores, less its mean over stores, and that mean."""
+    if between is None:
+        return {}
+    return {"traits": (AXES["traits"], between.values), "trait_mean": (("trait",), between.mean)}
 
 
 def _of_mode(run: Run, mode: Mode) -> dict[str, Variables]:
@@ -105,7 +117,7 @@ def _of_prior(run: Run) -> dict[str, Variables]:
     p = run.problem
     drawn = draw_prior(p.priors, p.model, p.k, p.sigma, p.centred.back, PRIOR_DRAWS, p.settings.seed)
     names = p.panel.coefficients
-    of_stores = prior_predictive(drawn, p.statistics, names, p.settings.seed)
+    of_stores = prior_predictive(drawn, p.statistics, names, p.settings.seed, p.traits)
     dims = _dims(run)
     return {
         "prior": {name: ((*BY_DRAW, *dims[name]), value[None]) for name, value in drawn.items()},
@@ -116,7 +128,7 @@ def _of_prior(run: Run) -> dict[str, Variables]:
 
 def _dims(run: Run) -> dict[str, tuple[str, ...]]:
     """Names of the axes of each quantity, without those of draws."""
-    return QUANTITIES[run.problem.model]
+    return QUANTITIES[run.problem.model] | (OF_TRAITS if run.problem.traits is not None else {})
 
 
 def _of_em(run: Run) -> dict[str, Variables]:
@@ -130,7 +142,9 @@ def _of_em(run: Run) -> dict[str, Variables]:
     found = {name: (dims[name], estimates[name]) for name in dims}
     found |= {f"{name}_se": (dims[name], value) for name, value in start.standard_errors.items() if name in dims}
     if run.problem.model == "hierarchical":
-        found = {name: (axes, value[0]) for name, (axes, value) in found.items()}
+        found = {
+            name: (axes, value if name.startswith("gamma") else value[0]) for name, (axes, value) in found.items()
+        }
     return {"em": {**found, "log_likelihood": ((), start.log_likelihood)}}
 
 
@@ -175,6 +189,7 @@ def _dataset(run: Run, mode: Mode, group: str, variables: Variables) -> xr.Datas
         "coefficient_2": names,
         "store": stores,
         "store_name": stores,
+        "trait": [] if p.panel.between is None else list(p.panel.between.names),
         "mode": np.arange(1, len(run.modes) + 1),
         "every_chain": np.arange(p.settings.chains),
     }

@@ -44,9 +44,9 @@ def centred_traits(names: Sequence[str], values: Floats) -> Between:
     return Between(tuple(names), values - mean, mean)
 
 
-def effect_names(between: Between, coefficients: Sequence[str]) -> tuple[str, ...]:
+def effect_names(traits: Sequence[str], coefficients: Sequence[str]) -> tuple[str, ...]:
     """Names of the effects of traits on coefficients, all coefficients of the first trait first."""
-    return tuple(f"{trait}:{name}" for trait in between.names for name in coefficients)
+    return tuple(f"{trait}:{name}" for trait in traits for name in coefficients)
 
 
 def expanded(stats: GaussianStatistics, between: Between) -> GaussianStatistics:

@@ -220,7 +220,7 @@ def described(data: Panel | GaussianStatistics, stats: GaussianStatistics | None
         stats, names = store_statistics(data) if stats is None else stats, data.coefficients
         if data.between is None:
             return Described(stats, data.stores, names, None)
-        every = (*names, *effect_names(data.between, names))
+        every = (*names, *effect_names(data.between.names, names))
         return Described(expanded(stats, data.between), data.stores, every, data.between)
     names = ("intercept", "log_price", *(f"x{i}" for i in range(2, data.n_coefficients)))[: data.n_coefficients]
     return Described(data, tuple(str(i + 1) for i in range(data.n_stores)), names, None)

@@ -27,12 +27,15 @@ class NormalMixtureParameters(NamedTuple):
     mu : (segment, coefficient) mean coefficients.
     omega : (segment, coefficient, coefficient) covariance of store coefficients inside a segment.
     sigma : (segment,) residual standard deviations of log sales, all the same.
+    gamma : (trait, coefficient) effects of traits where they stand apart from mu; None where nothing explains the
+        coefficients, and while fitting, where they are the last coefficients of every mu.
     """
 
     weight: Floats
     mu: Floats
     omega: Floats
     sigma: Floats
+    gamma: Floats | None = None
 
     @property
     def n_segments(self) -> int:
