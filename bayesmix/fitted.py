@@ -200,6 +200,7 @@ class Fit:
         interval: float = 0.89,
         seed: int = 0,
         covariates: Mapping[str, Any] | None = None,
+        traits: Mapping[str, Any] | None = None,
     ) -> xr.Dataset:
         """Sales of known stores, or of a new one, at given prices.
 
@@ -210,6 +211,8 @@ class Fit:
         new_store : a store not yet seen, its coefficients drawn from the segments or the continuum.
         interval : probability of the equal-tailed intervals.
         covariates : values of further columns, such as {"display": 0.5}: one for all prices, or one for each.
+        traits : of the new store, where traits explain coefficients, such as {"income": 40}; those not given are at
+            their mean over stores.
 
         Returns
         -------
@@ -224,7 +227,15 @@ class Fit:
         """
         from bayesmix.predict import predict
 
-        return predict(self, prices, stores, new_store=new_store, interval=interval, seed=seed, covariates=covariates)
+        return predict(
+            self, prices, stores, new_store=new_store, interval=interval, seed=seed, covariates=covariates, traits=traits
+        )
+
+    def explained_by_traits(self) -> xr.Dataset | None:
+        """Share of the differences between stores that their traits explain; see `bayesmix.explained_by_traits`."""
+        from bayesmix.explained_by_traits import explained_by_traits
+
+        return explained_by_traits(self)
 
     def co_membership(self, stores: Sequence[str] | None = None) -> xr.DataArray:
         """Probability that two stores are in the same segment; see `bayesmix.label_free`."""

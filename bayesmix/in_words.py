@@ -7,7 +7,7 @@ from bayesmix.axis import Axis, axis_of, price_column
 from bayesmix.diagnose import INTERVAL
 from bayesmix.fitted import Fit
 from bayesmix.parameters import SPOKEN, spoken
-from bayesmix.rounding import decimals, fixed, percent, spelt
+from bayesmix.rounding import decimals, figures, fixed, percent, spelt
 from em.statistics import Floats
 
 LEVELS = (0.5 - 0.5 * INTERVAL, 0.5 + 0.5 * INTERVAL)

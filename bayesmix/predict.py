@@ -3,7 +3,8 @@
 Coefficients of a store are never sampled. Given a draw of the parameters its segment and, inside the segment, its
 coefficients have exact distributions (`bayesmix.known_stores`), so with membership r_k, mean m_k and variance V_k the
 mean of its sales in a week with columns x is sum_k r_k exp(x'm_k + (x'V_k x + sigma_k^2) / 2), averaged over draws.
-Intervals come from one segment and one value of x'theta_i and of the week for each draw. A store not yet seen is one
+Where traits explain coefficients m_k
+is of a store with its traits. Intervals come from one segment and one value of x'theta_i and of the week for each draw. A store not yet seen is one
 without weeks.
 """
 
@@ -16,6 +17,7 @@ import xarray as xr
 from scipy.special import ndtri
 
 from bayesmix.known_stores import GivenData, chunks_of_stores, given_data, positions
+from bayesmix.new_store_traits import new_store_traits
 from bayesmix.posterior import ParameterDraws
 from bayesmix.price_rows import PriceRows, price_rows
 from em.command import watched
@@ -43,6 +45,7 @@ def predict(
     interval: float = 0.89,
     seed: int = 0,
     covariates: Mapping[str, Any] | None = None,
+    traits: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
     """Predict sales of stores at prices.
 
@@ -52,6 +55,7 @@ def predict(
     stores : names of known stores; None is all of them, or none with `new_store`.
     new_store : also predict a store not yet seen, called "new store".
     interval : probability of the equal-tailed intervals.
+    traits : of the new store, see `new_store_traits`; what is not given is the mean over stores.
     seed : of the draws of segments, coefficients and weeks. A store's do not depend on the others asked for.
 
     Returns
@@ -66,10 +70,14 @@ def predict(
     """
     if not 0.0 < interval < 1.0:
         raise InputError(f"interval is {interval}; expected a probability between 0 and 1")
+    if traits and not new_store:
+        raise InputError("traits are those of a new store; expected new_store=True, known stores have their own")
     rows = price_rows(prices, covariates, fit.coefficients)
     asked = ([] if new_store else fit.stores) if stores is None else stores
     index = positions(fit.stores, asked)
     stats, names = take(fit.statistics, index), [fit.stores[i] for i in index]
+    known, new = fit.traits, new_store_traits(fit.between, traits)
+    z = None if known is None or new is None else np.vstack([known[index], *([new] if new_store else [])])
     if new_store:
         stats, names = concatenate([stats, _without_weeks(stats.n_coefficients)]), [*names, NEW_STORE]
         index = np.append(index, len(fit.stores))
@@ -79,7 +87,8 @@ def predict(
     values = np.empty((3, 3, len(names), len(rows.x)))
     for chunk in watched(chunks, "predicting", len(chunks)):
         part = take(stats, np.arange(len(names))[chunk])
-        values[:, :, chunk] = _predict(part, fit.draws, rows.x, interval, _noise(fit, seed, index[chunk]))
+        own = None if z is None else z[chunk]
+        values[:, :, chunk] = _predict(part, fit.draws, own, rows.x, interval, _noise(fit, seed, index[chunk]))
     return _labelled(fit, names, new_store, rows, values).assign_attrs(interval=interval, seed=seed)
 
 
@@ -102,9 +111,11 @@ def _noise(fit: "Fit", seed: int, index: Ints) -> Floats:
     return noise
 
 
-def _predict(stats: GaussianStatistics, draws: ParameterDraws, x: Floats, interval: float, noise: Floats) -> Floats:
+def _predict(
+    stats: GaussianStatistics, draws: ParameterDraws, traits: Floats | None, x: Floats, interval: float, noise: Floats
+) -> Floats:
     """Each of `MEANINGS` with the ends of its interval, for a few stores: (3, 3, store, price)."""
-    known = GivenData(*map(np.ascontiguousarray, given_data(stats, draws)))
+    known = GivenData(*map(np.ascontiguousarray, given_data(stats, draws, traits)))
     k = known.membership.shape[2]
     segment = np.minimum((np.cumsum(known.membership, 2) < noise[0, :, :, None]).sum(2), k - 1)
     sigma = np.take_along_axis(draws.sigma, segment, 1)

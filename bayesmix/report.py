@@ -33,6 +33,7 @@ def report(fit: "Fit") -> str:
 
     from bayesmix.axis import price_range
     from bayesmix.in_use import only_in_use
+    from bayesmix.explained_by_traits import explained_by_traits
     from bayesmix.in_words import prior_words, title
     from bayesmix.pages import environment
     from bayesmix.parameters import deviating, spoken
@@ -65,6 +66,7 @@ def report(fit: "Fit") -> str:
         in_use=None if in_use is None else in_use.where(in_use["probability"] > 0.0, drop=True),
         segment=most_probable(fit) if fit.k > 1 and "membership" in fit.by_store else None,
         prior_words=prior_words(fit),
+        by_traits=explained_by_traits(fit),
         prices=None if span is None else span[1],
         pictures=gallery(c),
         software={**fit.software, **software(*PACKAGES)},

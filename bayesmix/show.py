@@ -13,7 +13,8 @@ from rich.table import Table
 from bayesmix.diagnose import INTERVAL, Summary, summarise
 from bayesmix.expectations import expectations
 from bayesmix.fitted import Fit
-from bayesmix.parameters import parameters
+from bayesmix.explained_by_traits import explained_by_traits
+from bayesmix.parameters import deviating, parameters
 from bayesmix.rounding import MINUS, figures
 from em.panel import Panel
 from em.show import narrow
@@ -27,7 +28,8 @@ def announce(panel: Panel, model: str, k: int, sigma: str, sparse: bool) -> None
     Console().print(
         f"[bold]{model}[/]: {segments}, sigma {sigma}{' at 1' if sigma == 'fixed' else ''}; {panel.file}: "
         f"{len(panel.stores)} stores, {len(panel.weeks)} weeks, {panel.y.size} observations; "
-        f"log sales on {', '.join(panel.coefficients)}",
+        f"log sales on {', '.join(panel.coefficients)}"
+        + (f", which {', '.join(panel.between.names)} explain" if panel.between is not None else ""),
         highlight=False,
         soft_wrap=True,
     )
@@ -54,6 +56,10 @@ def show(fit: Fit, *, first: bool = True) -> None:
     if in_use is not None:
         console.print(_number_table(in_use))
     console.print(_table(fit))
+    explained = explained_by_traits(fit)
+    for c, name in enumerate(fit.coefficients if explained is not None else ()):
+        share, low, high = (float(explained[end][c]) for end in ("mean", "lower", "upper"))  # pyright: ignore[reportOptionalSubscript]
+        say(f"traits explain {share:.0%} ({low:.0%} .. {high:.0%}) of the variance of {deviating(name)} between stores")
     s, seconds = fit.sampler, fit.sampler["seconds"]
     switched = (
         "" if fit.k == 1 or in_use is not None else f"; segments renumbered in {s['labels_switched']:.1%} of draws"
@@ -130,10 +136,12 @@ def _table(fit: Fit) -> Table:
             table.add_column(name, justify="right")
     for segment, rows in itertools.groupby(parameters(fit), key=lambda parameter: parameter.segment):
         for number, one in enumerate(rows):
-            estimate = "" if one.em is None else f"{one.em:.3f}"
+            summary = summarise(one.draws)
+            places = _places(float(summary.sd), " per unit of " in one.name)
+            estimate = "" if one.em is None else f"{one.em:.{places}f}"
             short = one.name.replace("share of stores", "share").replace("price elasticity", "elasticity")
             name = [str(segment) if segment and not number else "", short, *([] if em is None else [estimate])]
-            table.add_row(*name, *_cells(summarise(one.draws)))
+            table.add_row(*name, *_cells(summary, places))
         table.add_section()
     return table
 
@@ -142,11 +150,16 @@ def _range(ends: tuple[float, float]) -> str:
     return " .. ".join(figures(end).replace(MINUS, "-") for end in ends)
 
 
-def _cells(s: Summary) -> list[str]:
+def _places(sd: float, unit: bool) -> int:
+    """Decimal places: three, and more where a number is per unit of a trait and small because the unit is."""
+    return max(3, 1 - int(np.floor(np.log10(sd)))) if unit and sd > 0.0 else 3
+
+
+def _cells(s: Summary, places: int) -> list[str]:
     return [
-        f"{float(s.mean):.3f}",
-        f"{float(s.sd):.3f}",
-        f"{float(s.low):.3f} .. {float(s.high):.3f}",
+        f"{float(s.mean):.{places}f}",
+        f"{float(s.sd):.{places}f}",
+        f"{float(s.low):.{places}f} .. {float(s.high):.{places}f}",
         f"{float(s.rhat):.3f}",
         f"{float(s.ess_bulk):.0f}",
         f"{float(s.ess_tail):.0f}",

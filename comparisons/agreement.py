@@ -51,10 +51,12 @@ def mixtures_of(results: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def em_twin(fit: Fit, results: dict[str, Any]) -> dict[str, Any] | None:
-    """The maximum-likelihood fit of the same model, K and sigma rule as a posterior; None when there is none."""
+    """The maximum-likelihood fit of the same model, K, sigma rule and traits as a posterior; None when there is none."""
     if results.get("settings", {}).get("sigma", "fixed") != fit.sigma_rule:
         return None
-    return next((ml for ml in results["fits"] if (model_of(ml), ml["k"]) == (fit.model, fit.k)), None)
+    traits = [] if fit.between is None else list(fit.between.names)
+    twins = (ml for ml in results["fits"] if (model_of(ml), ml["k"]) == (fit.model, fit.k))
+    return next((ml for ml in twins if ml.get("traits", []) == traits), None)
 
 
 def segments(fit: Fit, em: dict[str, Any] | None) -> list[Segment]:
@@ -92,6 +94,15 @@ def population(fit: Fit) -> list[Estimate]:
     mu, omega = fit.posterior["mu"], fit.posterior["omega"]
     rows = [_estimate(f"mean of {name}", mu.isel(coefficient=c)) for c, name in enumerate(fit.coefficients)]
     return [*rows, *_spreads(omega, fit.coefficients), _estimate("sigma", fit.posterior["sigma"])]
+
+
+def effects(fit: Fit) -> list[tuple[str, str, Estimate]]:
+    """Trait, coefficient and effect per unit of the trait; none where nothing explains the coefficients."""
+    return [
+        (trait, name, _estimate(f"{trait}:{name}", fit.posterior["gamma"].sel(trait=trait, coefficient=name)))
+        for trait in (fit.between.names if fit.between is not None else ())
+        for name in fit.coefficients
+    ]
 
 
 def gap(rows: list[Segment]) -> float:

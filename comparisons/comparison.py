@@ -112,6 +112,13 @@ def _notes(results: dict[str, Any], fits: Sequence[Fit]) -> tuple[str, ...]:
             f"the models also differ in how sigma is treated ({', '.join(sorted(rules))}), so a difference between "
             "them is not only about segments or continuum"
         )
+    traits = {fit.name: () if fit.between is None else fit.between.names for fit in fits}
+    if len(set(traits.values())) > 1:
+        told = "; ".join(f"{name}: {', '.join(names) or 'none'}" for name, names in traits.items())
+        notes.append(
+            f"the models also differ in the traits that explain the stores' coefficients ({told}), so a difference "
+            "between them is not only about segments or continuum; a new store is predicted given its traits"
+        )
     notes += [f"maximum likelihood: {said}" for ml in results["fits"] for said in ml.get("warnings", [])]
     return tuple(notes)
 

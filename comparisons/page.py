@@ -11,7 +11,7 @@ from bayesmix.axis import axis_of, place
 from bayesmix.pages import environment
 from bayesmix.segments_of_stores import joining
 from bayesmix.store_loo import standard_error, total
-from comparisons.agreement import em_twin, gap, mixtures_of, model_of, population, segments
+from comparisons.agreement import effects, em_twin, gap, mixtures_of, model_of, population, segments
 from comparisons.comparison import Comparison, Score
 from comparisons.convergence import convergence
 from comparisons.differences import difference
@@ -58,6 +58,7 @@ def page(comparison: Comparison, verdict: Verdict, prices: str) -> str:
         inside=_segments(comparison, normals) if normals else None,
         segments=_segments(comparison, mixture) if mixture else None,
         population=population(continuum.fit) if continuum else None,
+        effects=[(score.name, effects(score.fit)) for score in comparison.scores if score.fit.between is not None],
         joining=joining(mixture.fit) if mixture else None,
         spread=_spread(comparison, mixture, continuum, normals),
         convergence={score.name: convergence(score.fit) for score in comparison.scores},
@@ -90,7 +91,8 @@ def table(comparison: Comparison) -> list[Row]:
 
 def _name(em: dict[str, Any]) -> str:
     model = model_of(em)
-    return model if model == "hierarchical" else f"{model} K={em['k']}"
+    name = model if model == "hierarchical" else f"{model} K={em['k']}"
+    return f"{name} on {', '.join(em['traits'])}" if em.get("traits") else name
 
 
 def _segments(comparison: Comparison, mixture: Score) -> dict[str, Any]:
