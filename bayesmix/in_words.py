@@ -7,7 +7,7 @@ from bayesmix.axis import Axis, axis_of, price_column
 from bayesmix.diagnose import INTERVAL
 from bayesmix.fitted import Fit
 from bayesmix.parameters import SPOKEN, spoken
-from bayesmix.rounding import decimals, figures, fixed, percent, spelt
+from bayesmix.rounding import decimals, figures, fixed, listed, percent, spelt
 from em.statistics import Floats
 
 LEVELS = (0.5 - 0.5 * INTERVAL, 0.5 + 0.5 * INTERVAL)
@@ -31,7 +31,8 @@ def sentences(fit: Fit) -> list[str]:
     price, axis = price_column(fit.coefficients), axis_of(fit.coefficients, fit.statistics)
     draws = fit.draws
     if fit.model == "hierarchical":  # whose one segment goes without saying
-        return _continuum(draws.mu[:, 0], None if draws.omega is None else draws.omega[:, 0], price, axis)
+        alike = "Stores" if fit.between is None else f"Stores with the same {listed(list(fit.between.names))}"
+        return _continuum(draws.mu[:, 0], None if draws.omega is None else draws.omega[:, 0], price, axis, alike)
     found = []
     for k in range(fit.k):
         alike = "All stores together" if draws.omega is not None else "All stores respond alike"
@@ -51,17 +52,18 @@ def _among(fit: Fit, k: int, price: int) -> str:
     if fit.draws.omega is None:
         return ""
     sd = np.sqrt(np.maximum(fit.draws.omega[:, k, price, price], 0.0))
-    return f" on average, and its stores' elasticities have a standard deviation of {_number(sd)}" if sd.any() else ""
+    stores = "stores'" if fit.between is None else "stores' (of the same traits)"
+    return f" on average, and its {stores} elasticities have a standard deviation of {_number(sd)}" if sd.any() else ""
 
 
-def _continuum(mu: Floats, omega: Floats | None, price: int | None, axis: Axis | None) -> list[str]:
+def _continuum(mu: Floats, omega: Floats | None, price: int | None, axis: Axis | None, alike: str) -> list[str]:
     if price is None:
         return ["Every store has coefficients of its own; this model has no price, so it says nothing of a price."]
     found = [f"In the average store a price 1 % higher goes with {_change(mu[:, price])}."]
     if omega is not None and omega[:, price, price].any():
         sd = np.sqrt(np.maximum(omega[:, price, price], 0.0))
         found.append(
-            f"Stores differ: their elasticities have a standard deviation of {_number(sd)}, about a mean of "
+            f"{alike} differ: their elasticities have a standard deviation of {_number(sd)}, about a mean of "
             f"{_number(mu[:, price])}."
         )
     if axis is not None:

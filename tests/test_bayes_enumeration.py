@@ -59,7 +59,7 @@ def test_the_log_likelihood_is_the_sum_over_all_labellings(seed, k, spread):
     rows, stats, draws = tiny(seed, k, spread)
     expected = oracles.log_likelihood_by_labels(draws.weight[0], densities(rows, draws, 0))
     factor = np.zeros((0, *stats.xtx.shape[1:])) if draws.omega is None else np.linalg.cholesky(draws.omega[0])
-    close(compiled(np.log(draws.weight[0]), draws.mu[0], draws.sigma[0], factor, *by_design(stats))[0], expected)
+    close(compiled(np.log(draws.weight[0]), draws.mu[0], draws.sigma[0], factor, factor[:0, 0], *by_design(stats))[0], expected)
     omega = None if draws.omega is None else draws.omega[0]
     component = component_loglik(stats, draws.mu[0], draws.sigma[0], omega)
     close(store_loglik(np.log(draws.weight[0]), component).sum(), expected)
@@ -108,7 +108,8 @@ def test_leaving_a_store_out_is_a_ratio_of_two_sums_over_all_labellings(seed, k,
 
 def test_the_kernel_of_all_stores_less_one_is_that_store():
     rows, stats, draws = tiny(2, 3, True)
-    parameters = np.log(draws.weight[0]), draws.mu[0], draws.sigma[0], np.linalg.cholesky(draws.omega[0])
+    factor = np.linalg.cholesky(draws.omega[0])
+    parameters = np.log(draws.weight[0]), draws.mu[0], draws.sigma[0], factor, factor[:0, 0]
 
     def value(part: GaussianStatistics):
         return float(compiled(*parameters, *by_design(part))[0])

@@ -1,5 +1,7 @@
 """The kernel and its operation against the NumPy twin, finite differences and the rows themselves."""
 
+from functools import partial
+
 import numpy as np
 import oracles
 import pymc as pm
@@ -21,7 +23,7 @@ compiled = njit(value_and_gradient, error_model="numpy")
 
 
 def problem(seed, spread, own_prices=True):
-    """Statistics with stores of one week and of one price among them, and parameters (segment, ...)."""
+    """Stores by design, with stores of one week and of one price among them, a twin of the kernel for them, parameters."""
     rng = np.random.default_rng(seed)
     p, k = int(rng.integers(1, 5)), int(rng.integers(1, 5))
     rows = oracles.draw_rows(rng, 6, k, p=p, weeks=(1, 9), own_prices=own_prices)
@@ -30,30 +32,32 @@ def problem(seed, spread, own_prices=True):
     stats = build(rows.store, rows.x, rows.y, rows.n_stores)
     factor = rng.normal(size=(k, p, p)) if spread else np.zeros((0, p, p))
     mu = stats.b.mean(0) + rng.normal(size=(k, p))
-    return stats, [np.log(rng.dirichlet(np.ones(k))), mu, rng.uniform(0.3, 2.0, k), factor]
+    traits = rng.normal(size=(6, int(rng.integers(0, 3))))
+    effect = rng.normal(size=(traits.shape[1], p))
+    parameters = [np.log(rng.dirichlet(np.ones(k))), mu, rng.uniform(0.3, 2.0, k), factor, effect]
+    return by_design(stats, traits), partial(twin, stats, traits), parameters
 
 
-def twin(stats, log_weight, mu, sigma, factor):
-    omega = factor @ np.swapaxes(factor, 1, 2) if len(factor) else None
-    return store_loglik(log_weight, component_loglik(stats, mu, sigma, omega)).sum()
+def twin(stats, traits, log_weight, mu, sigma, factor, effect):
+    omega = factor @ np.swapaxes(factor, 1, 2) if len(factor) else np.zeros((len(mu), *2 * (mu.shape[1],)))
+    return store_loglik(log_weight, component_loglik(stats, mu + (traits @ effect)[:, None], sigma, omega)).sum()
 
 
 @given(st.integers(0, 10**6), st.booleans(), st.booleans())
 def test_value_is_that_of_the_numpy_twin(seed, spread, own_prices):
-    stats, parameters = problem(seed, spread, own_prices)
-    value = compiled(*parameters, *by_design(stats))[0]
-    assert value == pytest.approx(twin(stats, *parameters), rel=1e-9, abs=1e-9)
+    stores, plain, parameters = problem(seed, spread, own_prices)
+    assert compiled(*parameters, *stores)[0] == pytest.approx(plain(*parameters), rel=1e-9, abs=1e-9)
 
 
 @given(st.integers(0, 10**6), st.booleans())
 def test_gradient_is_that_of_finite_differences(seed, spread):
-    stats, parameters = problem(seed, spread)
-    gradients = compiled(*parameters, *by_design(stats))[1:]
+    stores, plain, parameters = problem(seed, spread)
+    gradients = compiled(*parameters, *stores)[1:]
     for j, gradient in enumerate(gradients):
 
         def along(flat, j=j):
             moved = [*parameters[:j], flat.reshape(parameters[j].shape), *parameters[j + 1 :]]
-            return twin(stats, *moved)
+            return plain(*moved)
 
         if parameters[j].size:
             slope = oracles.slope(along, parameters[j].ravel(), step=1e-5)
@@ -68,47 +72,50 @@ def test_value_is_that_of_the_full_covariance_of_the_weeks():
     mu, sigma, weight = rng.normal(size=(2, 3)), np.array([0.7, 1.4]), np.array([0.3, 0.7])
     stats = build(rows.store, rows.x, rows.y, 5)
     density = oracles.log_density_by_covariance(rows, mu, sigma, factor @ np.swapaxes(factor, 1, 2))
-    value = compiled(np.log(weight), mu, sigma, factor, *by_design(stats))[0]
+    value = compiled(np.log(weight), mu, sigma, factor, np.zeros((0, mu.shape[1])), *by_design(stats))[0]
     assert value == pytest.approx(oracles.mix(weight, density).sum(), rel=1e-10)
 
 
 def test_a_spread_of_zero_is_no_spread():
-    stats, (log_weight, mu, sigma, _) = problem(3, False)
+    stores, _, (log_weight, mu, sigma, _, effect) = problem(3, False)
     k, p = mu.shape
-    without = compiled(log_weight, mu, sigma, np.zeros((0, p, p)), *by_design(stats))
-    zero = compiled(log_weight, mu, sigma, np.zeros((k, p, p)), *by_design(stats))
-    for one, other in zip(without[:4], zero[:4], strict=True):
+    without = compiled(log_weight, mu, sigma, np.zeros((0, p, p)), effect, *stores)
+    zero = compiled(log_weight, mu, sigma, np.zeros((k, p, p)), effect, *stores)
+    for one, other in zip((*without[:4], without[5]), (*zero[:4], zero[5]), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-10)
 
 
 def test_stores_of_one_design_are_factorised_once_in_any_order():
     rows = oracles.draw_rows(np.random.default_rng(0), 7, 2, own_prices=False)
     common = build(rows.store, rows.x, rows.y, 7)
-    own = problem(1, False)[0]
-    if own.n_coefficients != 2:
-        rows = oracles.draw_rows(np.random.default_rng(1), 6, 2)
-        own = build(rows.store, rows.x, rows.y, 6)
+    rows = oracles.draw_rows(np.random.default_rng(1), 6, 2)
+    own = build(rows.store, rows.x, rows.y, 6)
     both = concatenate([own, common])
-    shuffled = GaussianStatistics(*(field[np.random.default_rng(2).permutation(len(both.n))] for field in both))
+    order, traits = np.random.default_rng(2).permutation(len(both.n)), np.random.default_rng(3).normal(size=(13, 1))
+    shuffled = GaussianStatistics(*(field[order] for field in both))
     assert len(by_design(common).root) == 1
     assert len(by_design(shuffled).root) == own.n_stores + 1
-    parameters = [np.log([0.4, 0.6]), np.array([[10.0, -1.0], [9.0, -2.0]]), np.ones(2), np.ones((2, 2, 2))]
-    parts = compiled(*parameters, *by_design(own))[0] + compiled(*parameters, *by_design(common))[0]
-    assert compiled(*parameters, *by_design(shuffled))[0] == pytest.approx(parts, rel=1e-12)
+    mu, effect = np.array([[10.0, -1.0], [9.0, -2.0]]), np.array([[0.5, -0.2]])
+    parameters = [np.log([0.4, 0.6]), mu, np.ones(2), np.ones((2, 2, 2)), effect]
+    parts = sum(compiled(*parameters, *by_design(*part))[0] for part in ((own, traits[:6]), (common, traits[6:])))
+    assert compiled(*parameters, *by_design(shuffled, traits[order]))[0] == pytest.approx(parts, rel=1e-12)
 
 
 def test_a_sigma_that_overflows_is_not_an_error_but_no_number():
-    stats, (log_weight, mu, sigma, factor) = problem(4, True)
-    assert not np.isfinite(compiled(log_weight, mu, 0.0 * sigma, factor, *by_design(stats))[0])
+    stores, _, (log_weight, mu, sigma, factor, effect) = problem(4, True)
+    assert not np.isfinite(compiled(log_weight, mu, 0.0 * sigma, factor, effect, *stores)[0])
 
 
 @pytest.mark.parametrize("mode", [Mode(linker="py", optimizer="fast_compile"), "NUMBA"], ids=["python", "numba"])
 def test_the_operation_hands_on_value_and_gradient(mode):
-    stats, parameters = problem(8, True)
-    expected = compiled(*parameters, *by_design(stats))
+    rng = np.random.default_rng(8)
+    rows, traits = oracles.draw_rows(rng, 6, 2), rng.normal(size=(6, 2))
+    stats = build(rows.store, rows.x, rows.y, 6)
+    parameters = [np.log([0.4, 0.6]), stats.b[:2], np.array([0.5, 1.5]), rng.normal(size=(2, 2, 2)), np.eye(2)]
+    expected = compiled(*parameters, *by_design(stats, traits))
     symbols = [pt.tensor(dtype="float64", shape=(None,) * value.ndim) for value in parameters]
     with pm.Model():
-        total = total_loglik(store_data(stats), *symbols)
+        total = total_loglik(store_data(stats, traits), *symbols)
     outputs = function(symbols, [total, *pt.grad(2.0 * total, symbols)], mode=mode)(*parameters)
     assert float(outputs[0]) == pytest.approx(float(expected[0]), rel=1e-12)
     for gradient, kernel in zip(outputs[1:], expected[1:], strict=True):
@@ -119,21 +126,22 @@ def test_shares_lost_in_rounding_change_neither_value_nor_gradient():
     rows = oracles.draw_rows(np.random.default_rng(0), 12, 2, weeks=(300, 301))
     stats = build(rows.store, rows.x, rows.y, 12)
     mu = np.array([[9.0, -1.0], [9.2, -1.1], [14.0, -3.0]])  # most stores are thousands below in one segment or two
-    parameters = [np.log([0.5, 0.3, 0.2]), mu, np.array([1.0, 0.8, 1.0]), np.zeros((0, 2, 2))]
+    parameters = [np.log([0.5, 0.3, 0.2]), mu, np.array([1.0, 0.8, 1.0]), np.zeros((0, 2, 2)), np.zeros((0, 2))]
     value, *gradients = compiled(*parameters, *by_design(stats))
-    assert value == pytest.approx(twin(stats, *parameters), rel=1e-12)
+    plain = partial(twin, stats, np.zeros((12, 0)))
+    assert value == pytest.approx(plain(*parameters), rel=1e-12)
     for j, gradient in enumerate(gradients[:3]):
 
         def along(flat, j=j):
-            return twin(stats, *parameters[:j], flat.reshape(parameters[j].shape), *parameters[j + 1 :])
+            return plain(*parameters[:j], flat.reshape(parameters[j].shape), *parameters[j + 1 :])
 
         slope = oracles.slope(along, parameters[j].ravel(), step=1e-5)
         np.testing.assert_allclose(gradient.ravel(), slope, rtol=1e-5, atol=1e-3)
 
 
 def test_a_segment_that_is_no_number_makes_the_value_none():
-    stats, parameters = problem(0, spread=False)
+    stores, _, parameters = problem(0, spread=False)
     for j in range(3):
         broken = [values.copy() for values in parameters]
         broken[j].flat[-1] = np.nan
-        assert np.isnan(compiled(*broken, *by_design(stats))[0])
+        assert np.isnan(compiled(*broken, *stores)[0])

@@ -111,8 +111,8 @@ def test_without_room_inside_segments_it_is_the_finite_mixture():
 def test_chains_whose_labels_are_exchanged_come_back_to_the_numbering_of_em(two, monkeypatch):
     data, _, _, fit = two
 
-    def exchanged(params, priors, sigma):
-        start = normal_mixture_start(params, priors, sigma)
+    def exchanged(*given):
+        start = normal_mixture_start(*given)
         return {name: value if name == "log_sigma" else value[::-1] for name, value in start.items()}
 
     monkeypatch.setattr(bayesmix.normal_mixture, "normal_mixture_start", exchanged)

@@ -159,6 +159,7 @@ def points(rng, model, k, sigma, p):
     factor = scale[..., None] * correlation_factors(2.0 * share - 1.0, p)
     point = {"mu": mu, "scale_log__": np.log(scale), "partial_logodds__": np.log(share / (1.0 - share))}
     point |= {"weight_logratio__": np.log(weight[1:] / weight[0]), "log_sigma": log_sigma}
+    point["effect"] = np.zeros((0, p))
 
     def lower(values):
         """Correlations below the diagonal."""

@@ -13,7 +13,7 @@ PACKAGES = {
     "bayesmix": {"em", "bayesmix"},
     "comparisons": {"em", "bayesmix", "comparisons"},
 }
-BOTTOM = {"em.errors", "em.table", "em.statistics", "em.panel", "em.formula", "em.simulator"}
+BOTTOM = {"em.errors", "em.table", "em.statistics", "em.between", "em.panel", "em.formula", "em.simulator"}
 SAMPLERS = {"pymc", "pytensor", "arviz", "nutpie"}
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
