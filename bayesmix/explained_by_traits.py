@@ -31,6 +31,7 @@ def explained_by_traits(fit: Fit) -> xr.Dataset | None:
     share = np.einsum("dk,dkc->dc", draws.weight, explained / (explained + left))
     ends = np.quantile(share, [0.5 - 0.5 * INTERVAL, 0.5 + 0.5 * INTERVAL], axis=0)
     variables = {
-        name: ("coefficient", value) for name, value in zip(("mean", "lower", "upper"), (share.mean(0), *ends), strict=True)
+        name: ("coefficient", value)
+        for name, value in zip(("mean", "lower", "upper"), (share.mean(0), *ends), strict=True)
     }
     return xr.Dataset(variables, {"coefficient": list(fit.coefficients)}, {"interval": INTERVAL})

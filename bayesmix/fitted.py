@@ -228,7 +228,14 @@ class Fit:
         from bayesmix.predict import predict
 
         return predict(
-            self, prices, stores, new_store=new_store, interval=interval, seed=seed, covariates=covariates, traits=traits
+            self,
+            prices,
+            stores,
+            new_store=new_store,
+            interval=interval,
+            seed=seed,
+            covariates=covariates,
+            traits=traits,
         )
 
     def explained_by_traits(self) -> xr.Dataset | None:

@@ -39,9 +39,7 @@ def new_store_traits(between: Between | None, given: Mapping[str, Any] | None) -
     if unknown:
         raise InputError(f"no trait {unknown[0]!r} in the fit; its traits are {', '.join(between.names)}")
     _check_levels(between, given or {})
-    return np.array(
-        [0.0 if value is None else value - mean for value, mean in zip(found, between.mean, strict=True)]
-    )
+    return np.array([0.0 if value is None else value - mean for value, mean in zip(found, between.mean, strict=True)])
 
 
 LEVEL = re.compile(r"(?:C\()?\s*(\w+)\s*\)?\[(?:T\.)?(.+)\]")

@@ -41,7 +41,10 @@ def normal_mixture_model(
     names = priors.coefficients
     coords = {"segment": np.arange(1, k + 1), "coefficient": names, "coefficient_2": names}
     with pm.Model(coords=coords, check_bounds=False) as model:
-        data, effect = store_data(stats, None if between is None else between.values / between.sd), effects(priors, between)
+        data, effect = (
+            store_data(stats, None if between is None else between.values / between.sd),
+            effects(priors, between),
+        )
         concentration = pm.Data("concentration", np.full(k, priors.concentration), dims="segment")
         weight = pm.Dirichlet("weight", concentration, dims="segment", default_transform=None, transform=LogRatio())
         mu = pm.Normal("mu", pm.Data("mean", priors.mean), pm.Data("sd", priors.sd), dims=("segment", "coefficient"))

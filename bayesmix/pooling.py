@@ -78,9 +78,9 @@ class RandomEffects(NamedTuple):
 def random_effects(fit: Fit) -> list[RandomEffects]:
     """Standardised deviations of the stores, of every coefficient that varies in a hierarchical fit.
 
-    At the posterior means of the parameters, a'(E[theta_i | y_i] - mu), mu that of stores with the same traits, is N(0, a'(Omega - V_i)a) over stores, so
-    its ratio to that standard deviation is standard normal whatever each store's weeks (Lange & Ryan 1989, Annals of
-    Statistics 17). Stores whose own weeks say nothing of it are left out.
+    At the posterior means of the parameters, with mu that of stores with the same traits, a'(E[theta_i | y_i] - mu) is
+    N(0, a'(Omega - V_i)a) over stores, so its ratio to that standard deviation is standard normal whatever each store's
+    weeks (Lange & Ryan 1989, Annals of Statistics 17). Stores whose own weeks say nothing of it are left out.
     """
     draws, stats = fit.draws, fit.statistics
     if fit.model != "hierarchical" or draws.omega is None:

@@ -3,9 +3,8 @@
 Coefficients of a store are never sampled. Given a draw of the parameters its segment and, inside the segment, its
 coefficients have exact distributions (`bayesmix.known_stores`), so with membership r_k, mean m_k and variance V_k the
 mean of its sales in a week with columns x is sum_k r_k exp(x'm_k + (x'V_k x + sigma_k^2) / 2), averaged over draws.
-Where traits explain coefficients m_k
-is of a store with its traits. Intervals come from one segment and one value of x'theta_i and of the week for each draw. A store not yet seen is one
-without weeks.
+Where traits explain coefficients m_k is that of a store with its traits. Intervals come from one segment and one value
+of x'theta_i and of the week for each draw. A store not yet seen is one without weeks.
 """
 
 import json

@@ -96,7 +96,8 @@ def log_prior(
     Returns
     -------
     (chain, draw) by theta of a mixture, or mu, spread and (from two varying coefficients on) correlation where stores
-    differ inside segments, with traits gamma; by weight unless there is one segment by definition, and by sigma unless it is fixed.
+    differ inside segments, with traits gamma; by weight unless there is one segment by definition, and by sigma unless
+    it is fixed.
     """
     q = quantities
     to_centred = np.linalg.inv(back)

@@ -34,7 +34,7 @@ EXAMPLE = "log_price=normal(-2, 0.5)"
 
 
 class Quantity(NamedTuple):
-    """What has a prior: "coefficient", "effect" or another key of `FAMILIES`, and the coefficient it is of; "" is of all or of none."""
+    """What has a prior: a key of `FAMILIES`, and the coefficient or effect it is of; "" is of all or of none."""
 
     kind: str
     of: str = ""
@@ -47,8 +47,8 @@ def override(priors: Priors, texts: Sequence[str], model: str, sigma: str) -> Pr
     ----------
     texts : one `NAME=FAMILY(ARGUMENT, ...)` each. NAME is a coefficient (the intercept is log sales at average prices,
         or at a price of one where there is no intercept), `weight`, `sigma`, `spread` (the sd of store coefficients,
-        all or one of them: `spread[log_price]`), `correlation`, or the effect of a trait, such as `income:log_price`. Where a coefficient has the name of another
-        quantity, `theta[NAME]` or `mu[NAME]` is the coefficient.
+        all or one of them: `spread[log_price]`), `correlation`, or the effect of a trait, such as `income:log_price`.
+        Where a coefficient has the name of another quantity, `theta[NAME]` or `mu[NAME]` is the coefficient.
     model, sigma : what is fitted, which decides what has a prior.
 
     Raises
@@ -85,7 +85,9 @@ def _others(model: str, sigma: str, varying: int) -> list[str]:
 def _quantity(text: str, name: str, priors: Priors, others: Sequence[str], model: str) -> Quantity:
     """What a name is of."""
     coefficients, varying = priors.coefficients, [priors.coefficients[c] for c in priors.varying]
-    bracketed = None if name in (*coefficients, *priors.effects) else re.fullmatch(r"(theta|mu|spread)\s*\[\s*(.+?)\s*\]", name)
+    bracketed = (
+        None if name in (*coefficients, *priors.effects) else re.fullmatch(r"(theta|mu|spread)\s*\[\s*(.+?)\s*\]", name)
+    )
     if bracketed and (bracketed.group(1) != "spread" or "spread" in others):
         inside = "intercept" if bracketed.group(2) == AT_AVERAGES else bracketed.group(2)
         if inside not in coefficients:

@@ -61,9 +61,7 @@ class Priors:
 AT_AVERAGES = "intercept at average prices"  # columns are centred while sampling, see `bayesmix.centre`
 
 
-def default_priors(
-    stats: GaussianStatistics, coefficients: tuple[str, ...], between: Between | None = None
-) -> Priors:
+def default_priors(stats: GaussianStatistics, coefficients: tuple[str, ...], between: Between | None = None) -> Priors:
     """The priors of a panel: N(mean log sales, 3), N(-1, 1.5) for log_price, N(0, 2.5) for any other covariate.
 
     Without an intercept nothing is centred on the data. Effects of traits have those of `with_effects`.
@@ -106,9 +104,7 @@ def statements(priors: Priors, model: str, sigma: str) -> dict[str, str]:
     }
     lines |= {
         name: f"normal({mean:.4g}, {sd:.4g})"
-        for name, mean, sd in zip(
-            effect_names(priors.traits, names), priors.effect_mean, priors.effect_sd, strict=True
-        )
+        for name, mean, sd in zip(effect_names(priors.traits, names), priors.effect_mean, priors.effect_sd, strict=True)
     }
     if model != "mixture":
         of_one = {

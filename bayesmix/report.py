@@ -32,8 +32,8 @@ def report(fit: "Fit") -> str:
     import numpy as np
 
     from bayesmix.axis import price_range
-    from bayesmix.in_use import only_in_use
     from bayesmix.explained_by_traits import explained_by_traits
+    from bayesmix.in_use import only_in_use
     from bayesmix.in_words import prior_words, title
     from bayesmix.pages import environment
     from bayesmix.parameters import deviating, spoken

@@ -221,7 +221,7 @@ def _problem(
         raise InputError(f"{panel.file}: covariates of membership are not part of the Bayesian mixture yet")
     if model == "mixture" and panel.between is not None:
         raise InputError(
-            f"{panel.file}: traits explain coefficients of stores that differ (between), which in a mixture they do not; "
+            f"{panel.file}: traits explain coefficients of stores that differ (between), in a mixture they do not; "
             "expected fit_hierarchical or fit_normal_mixture"
         )
     for name, least in LEAST.items():

@@ -12,8 +12,8 @@ from rich.table import Table
 
 from bayesmix.diagnose import INTERVAL, Summary, summarise
 from bayesmix.expectations import expectations
-from bayesmix.fitted import Fit
 from bayesmix.explained_by_traits import explained_by_traits
+from bayesmix.fitted import Fit
 from bayesmix.parameters import deviating, parameters
 from bayesmix.rounding import MINUS, figures
 from em.panel import Panel

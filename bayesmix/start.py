@@ -28,7 +28,8 @@ class Start[Parameters: (MixtureParameters, NormalMixtureParameters)]:
     ----------
     parameters, log_likelihood : the estimates and what they reach.
     standard_errors : by name (weight, theta or mu, sigma), shaped like the parameters, and where stores differ inside
-        segments of their standard deviations, sd (segment, coefficient), with traits of gamma; empty where there are none.
+        segments of their standard deviations, sd (segment, coefficient), and with traits of gamma; empty where there
+        are none.
     doubts : why not to trust it; empty when it is to be trusted.
     """
 

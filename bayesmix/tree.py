@@ -142,9 +142,7 @@ def _of_em(run: Run) -> dict[str, Variables]:
     found = {name: (dims[name], estimates[name]) for name in dims}
     found |= {f"{name}_se": (dims[name], value) for name, value in start.standard_errors.items() if name in dims}
     if run.problem.model == "hierarchical":
-        found = {
-            name: (axes, value if name.startswith("gamma") else value[0]) for name, (axes, value) in found.items()
-        }
+        found = {name: (axes, value if name.startswith("gamma") else value[0]) for name, (axes, value) in found.items()}
     return {"em": {**found, "log_likelihood": ((), start.log_likelihood)}}
 
 

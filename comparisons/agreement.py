@@ -51,7 +51,7 @@ def mixtures_of(results: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def em_twin(fit: Fit, results: dict[str, Any]) -> dict[str, Any] | None:
-    """The maximum-likelihood fit of the same model, K, sigma rule and traits as a posterior; None when there is none."""
+    """The maximum-likelihood fit of the same model, K, sigma rule and traits as a posterior; None without one."""
     if results.get("settings", {}).get("sigma", "fixed") != fit.sigma_rule:
         return None
     traits = [] if fit.between is None else list(fit.between.names)

@@ -121,8 +121,8 @@ def fit_mixture(
     if isinstance(data, Panel):
         if data.between is not None:
             raise InputError(
-                f"{data.file}: traits explain coefficients of stores that differ (between); expected fit_mixed_model or "
-                "fit_normal_mixture, or membership in its place"
+                f"{data.file}: traits explain coefficients of stores that differ (between); expected fit_mixed_model "
+                "or fit_normal_mixture, or membership in its place"
             )
         stores, names = data.stores, data.coefficients
         stats = store_statistics(data) if stats is None else stats

@@ -70,7 +70,7 @@ def store_traits(
     InputError
         When a covariate differs between the weeks of a store, or is missing.
     """
-    whose = [stores[i] for i in store]
+    whose = [stores[int(i)] for i in store]
     x, names = _matrix(table, formula, position, f"{what} {formula!r}", whose=whose)
     if "Intercept" not in names:
         raise InputError(f"{what} {formula!r}: has no intercept; remove the 0 or -1")
@@ -89,8 +89,8 @@ def store_traits(
     if ranks[-1] < len(names):
         first = next(j for j, rank in enumerate(ranks) if rank <= j)
         raise InputError(
-            f"{table.file}: {what} {formula!r}: {names[first]} is the same in all {len(stores)} stores or a combination "
-            "of others; expected traits that differ between stores, each in its own way"
+            f"{table.file}: {what} {formula!r}: {names[first]} is the same in all {len(stores)} stores or a "
+            "combination of others; expected traits that differ between stores, each in its own way"
         )
     return values, tuple("intercept" if name == "Intercept" else name for name in names)
 

@@ -59,7 +59,9 @@ class NormalMixtureErrors(NamedTuple):
     sigma: Floats
 
 
-def best_mixture(stores: Projections, root: Floats, several: Several, random: Ints, *, lowest: float | None, tied: int = 0) -> Top:
+def best_mixture(
+    stores: Projections, root: Floats, several: Several, random: Ints, *, lowest: float | None, tied: int = 0
+) -> Top:
     """Climb from a start; `root` in the coordinates of mu, `lowest` the lower bound of log sigma or None to hold it.
 
     The last `tied` coefficients are the same in all segments.

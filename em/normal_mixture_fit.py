@@ -137,8 +137,8 @@ def fit_normal_mixture(
     sigma : "fixed" (1) or "common" (estimated, one for all segments).
     starts : searches from random stores, besides those from the mixed model and from what is given below.
     seed : of every random choice; the same seed gives the same fit.
-    mixtures : finite mixtures with K segments to start from, such as the best of `em.fit`, with traits of the statistics that
-        `without_effects` gives.
+    mixtures : finite mixtures with K segments to start from, such as the best of `em.fit`; with traits, of the
+        statistics that `without_effects` gives.
     also : mixtures of normals with up to K segments to start from, such as the best with K - 1.
     stats : the statistics of the panel, when they are already at hand.
 

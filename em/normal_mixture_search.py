@@ -165,8 +165,12 @@ def _climbs(setting: _Setting, first: Several) -> list[Top]:
         current, _ = em_step(setting.stores, setting.root, current, setting.random, lowest_v, setting.tied)
     return [
         best_mixture(
-            setting.stores, setting.root, choose(current, start), setting.random,
-            lowest=setting.lowest, tied=setting.tied,
+            setting.stores,
+            setting.root,
+            choose(current, start),
+            setting.random,
+            lowest=setting.lowest,
+            tied=setting.tied,
         )
         for start in range(len(first.weight))
     ]

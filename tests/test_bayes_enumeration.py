@@ -59,7 +59,10 @@ def test_the_log_likelihood_is_the_sum_over_all_labellings(seed, k, spread):
     rows, stats, draws = tiny(seed, k, spread)
     expected = oracles.log_likelihood_by_labels(draws.weight[0], densities(rows, draws, 0))
     factor = np.zeros((0, *stats.xtx.shape[1:])) if draws.omega is None else np.linalg.cholesky(draws.omega[0])
-    close(compiled(np.log(draws.weight[0]), draws.mu[0], draws.sigma[0], factor, factor[:0, 0], *by_design(stats))[0], expected)
+    close(
+        compiled(np.log(draws.weight[0]), draws.mu[0], draws.sigma[0], factor, factor[:0, 0], *by_design(stats))[0],
+        expected,
+    )
     omega = None if draws.omega is None else draws.omega[0]
     component = component_loglik(stats, draws.mu[0], draws.sigma[0], omega)
     close(store_loglik(np.log(draws.weight[0]), component).sum(), expected)

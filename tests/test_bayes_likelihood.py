@@ -23,7 +23,7 @@ compiled = njit(value_and_gradient, error_model="numpy")
 
 
 def problem(seed, spread, own_prices=True):
-    """Stores by design, with stores of one week and of one price among them, a twin of the kernel for them, parameters."""
+    """Stores by design, of one week and of one price among them, the kernel's twin for them, and parameters."""
     rng = np.random.default_rng(seed)
     p, k = int(rng.integers(1, 5)), int(rng.integers(1, 5))
     rows = oracles.draw_rows(rng, 6, k, p=p, weeks=(1, 9), own_prices=own_prices)

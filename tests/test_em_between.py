@@ -178,7 +178,9 @@ def test_no_step_of_em_loses_likelihood_with_tied_coefficients(seed, k, tied):
     stores, random = project(build(rows.store, rows.x, rows.y, 9)), np.array([0])
     mu = np.array([10.0, -1.5, 0.5]) + rng.standard_normal((2, k, 3))
     mu[:, :, 3 - tied :] = mu[:, :1, 3 - tied :]
-    now = Several(rng.dirichlet(np.ones(k), 2), Normals(mu.reshape(-1, 3), rng.standard_normal((2 * k, 1, 1)), np.ones(2 * k)))
+    now = Several(
+        rng.dirichlet(np.ones(k), 2), Normals(mu.reshape(-1, 3), rng.standard_normal((2 * k, 1, 1)), np.ones(2 * k))
+    )
     before = np.full(2, -np.inf)
     for _ in range(6):
         now, loglik = em_step(stores, stores.root, now, random, 1e-6, tied)
@@ -257,7 +259,7 @@ def test_traits_that_cannot_be_used_are_named(panel, tmp_path, what, message):
 def test_traits_need_a_model_and_a_file_that_have_stores_that_differ(panel, tmp_path, ended):
     with pytest.raises(InputError, match="fit_mixed_model or fit_normal_mixture"):
         fit_mixture(panel, 2)
-    with pytest.raises(InputError, match="--between.* need a long file"):
+    with pytest.raises(InputError, match=r"--between.* need a long file"):
         read_panel("data/sample.csv", between="income")
     end = ended(command, "--between", "income", "--out", tmp_path / "r.json")
     assert end.code == 2
@@ -266,7 +268,9 @@ def test_traits_need_a_model_and_a_file_that_have_stores_that_differ(panel, tmp_
     frame["alike"] = frame["income"]
     frame.to_csv(tmp_path / "long.csv", index=False)
     doubled = read_panel(tmp_path / "long.csv", covariates=["alike"], between="income")
-    with pytest.raises(InputError, match="do not identify the coefficients intercept, log_price, alike, income:intercept"):
+    with pytest.raises(
+        InputError, match="do not identify the coefficients intercept, log_price, alike, income:intercept"
+    ):
         fit_mixed_model(doubled, sigma="common")
 
 
@@ -276,8 +280,8 @@ def test_the_command_tells_effects(panel, tmp_path, ended, model):
     out, stores = tmp_path / "r.json", tmp_path / "stores.csv"
     words = ["--k", "1..2", "--starts", "5"] if model == "normal-mixture" else ["--intervals", "wald"]
     end = ended(
-        command, tmp_path / "long.csv", "--model", model, *words, "--sigma", "common", "--between", "income + competition",
-        "--out", out, "--stores", stores,
+        command, tmp_path / "long.csv", "--model", model, *words, "--sigma", "common",
+        "--between", "income + competition", "--out", out, "--stores", stores,
     )  # fmt: skip
     assert "which income, competition explain" in end.out
     assert "income:log_price" in end.out
