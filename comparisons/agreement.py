@@ -52,9 +52,8 @@ def mixtures_of(results: dict[str, Any]) -> list[dict[str, Any]]:
 
 def em_twin(fit: Fit, results: dict[str, Any]) -> dict[str, Any] | None:
     """The maximum-likelihood fit of the same model, K and sigma rule as a posterior; None when there is none."""
-    if results.get("settings", {}).get("sigma", "fixed") != fit.sigma_rule:
-        return None
-    return next((ml for ml in results["fits"] if (model_of(ml), ml["k"]) == (fit.model, fit.k)), None)
+    rule, asked = results.get("settings", {}).get("sigma", "fixed"), (fit.model, fit.k, fit.sigma_rule)
+    return next((ml for ml in results["fits"] if (model_of(ml), ml["k"], ml.get("sigma_rule", rule)) == asked), None)
 
 
 def segments(fit: Fit, em: dict[str, Any] | None) -> list[Segment]:

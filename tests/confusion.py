@@ -102,8 +102,9 @@ def picks(panel: Panel, seed: int, *, draws: int = 300) -> dict[str, str]:
     from bayesmix.settings import Settings
     from bayesmix.start import start_of
     from bayesmix.store_loo import total
-    from comparisons import compare, verdict
+    from comparisons.comparison import compare
     from comparisons.differences import difference
+    from comparisons.verdict import verdict
     from em import fit as em_fit
     from em import mixed_model, normal_mixture_fit
     from em.entries import mixture_entry
