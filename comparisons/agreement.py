@@ -67,10 +67,10 @@ def segments(fit: Fit, em: dict[str, Any] | None) -> list[Segment]:
     rows, center = [], "theta" if "theta" in fit.posterior else "mu"
     for s in range(fit.k):
         at = fit.posterior.isel(segment=s)
-        weight = _estimate("weight", at["weight"], em["pi"][s] if em else None, _of(errors, "pi", s))
-        sigma = _estimate("sigma", at["sigma"], em["sigma"][s] if em else None, _of(errors, "sigma", s))
+        weight = estimate_of("weight", at["weight"], em["pi"][s] if em else None, _of(errors, "pi", s))
+        sigma = estimate_of("sigma", at["sigma"], em["sigma"][s] if em else None, _of(errors, "sigma", s))
         coefficients = tuple(
-            _estimate(
+            estimate_of(
                 name, at[center].isel(coefficient=c), em["theta"][s][c] if em else None, _of(errors, "theta", s, c)
             )
             for c, name in enumerate(fit.coefficients)
@@ -83,14 +83,14 @@ def segments(fit: Fit, em: dict[str, Any] | None) -> list[Segment]:
 def _spreads(omega: xr.DataArray, names: tuple[str, ...]) -> list[Estimate]:
     """Standard deviations of store coefficients."""
     variances = [omega.isel(coefficient=c, coefficient_2=c).clip(0.0) for c in range(len(names))]
-    return [_estimate(f"spread (sd) of {name}", variance**0.5) for name, variance in zip(names, variances, strict=True)]
+    return [estimate_of(f"spread (sd) of {name}", variance**0.5) for name, variance in zip(names, variances, strict=True)]
 
 
 def population(fit: Fit) -> list[Estimate]:
     """Mean and spread of the store coefficients in a hierarchical fit, and the residual standard deviation."""
     mu, omega = fit.posterior["mu"], fit.posterior["omega"]
-    rows = [_estimate(f"mean of {name}", mu.isel(coefficient=c)) for c, name in enumerate(fit.coefficients)]
-    return [*rows, *_spreads(omega, fit.coefficients), _estimate("sigma", fit.posterior["sigma"])]
+    rows = [estimate_of(f"mean of {name}", mu.isel(coefficient=c)) for c, name in enumerate(fit.coefficients)]
+    return [*rows, *_spreads(omega, fit.coefficients), estimate_of("sigma", fit.posterior["sigma"])]
 
 
 def gap(rows: list[Segment]) -> float:
@@ -100,7 +100,7 @@ def gap(rows: list[Segment]) -> float:
     return max(gaps, default=float("nan"))
 
 
-def _estimate(name: str, draws: xr.DataArray, em: float | None = None, em_se: float | None = None) -> Estimate:
+def estimate_of(name: str, draws: xr.DataArray, em: float | None = None, em_se: float | None = None) -> Estimate:
     low, high = np.quantile(draws.values, ETI)
     return Estimate(name, em, em_se, float(draws.mean(SAMPLE)), float(draws.std(SAMPLE)), float(low), float(high))
 
