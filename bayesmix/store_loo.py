@@ -86,7 +86,8 @@ def smoothed(loglik: Floats, reff: float) -> tuple[Floats, Floats]:
     -------
     log_weight (store, draw), whose exponentials sum to 1; khat (store,).
     """
-    log_weight, khat = -loglik - logsumexp(-loglik, axis=1, keepdims=True), np.full(len(loglik), np.inf)
+    log_weight = np.asarray(-loglik - np.asarray(logsumexp(-loglik, axis=1, keepdims=True)))
+    khat = np.full(len(loglik), np.inf)
     n_draws = loglik.shape[1]
     tail = int(3.0 * np.sqrt(n_draws / reff) if n_draws * reff > 225 else n_draws / 5)  # draws, as ArviZ takes them
     varied = np.partition(loglik, tail - 1, axis=1)[:, tail - 1] > loglik.min(1)

@@ -83,7 +83,9 @@ def segments(fit: Fit, em: dict[str, Any] | None) -> list[Segment]:
 def _spreads(omega: xr.DataArray, names: tuple[str, ...]) -> list[Estimate]:
     """Standard deviations of store coefficients."""
     variances = [omega.isel(coefficient=c, coefficient_2=c).clip(0.0) for c in range(len(names))]
-    return [estimate_of(f"spread (sd) of {name}", variance**0.5) for name, variance in zip(names, variances, strict=True)]
+    return [
+        estimate_of(f"spread (sd) of {name}", variance**0.5) for name, variance in zip(names, variances, strict=True)
+    ]
 
 
 def population(fit: Fit) -> list[Estimate]:
@@ -101,6 +103,7 @@ def gap(rows: list[Segment]) -> float:
 
 
 def estimate_of(name: str, draws: xr.DataArray, em: float | None = None, em_se: float | None = None) -> Estimate:
+    """A parameter from its draws (chain, draw), beside maximum likelihood."""
     low, high = np.quantile(draws.values, ETI)
     return Estimate(name, em, em_se, float(draws.mean(SAMPLE)), float(draws.std(SAMPLE)), float(low), float(high))
 

@@ -1,4 +1,4 @@
-"""Maximum likelihood beside the posterior of the same model: estimates, how sure each is, and who is in which segment."""
+"""Maximum likelihood beside the posterior of the same model: estimates, how sure each is, and who is in which group."""
 
 from typing import Any, NamedTuple
 

@@ -65,7 +65,7 @@ def dataset(comparison: "Comparison") -> xr.Dataset:
 def describe(comparison: "Comparison") -> str:
     """The table in plain text, best model first."""
     heads = ("model", "elpd LOO", "se", "p", "difference", "se of it", "stacking", "log-lik.", "par.", "BIC")
-    rows = [heads]
+    rows: list[tuple[str, ...]] = [heads]
     for score, weight in zip(comparison.scores, shares([s.weight for s in comparison.scores]), strict=True):
         em, (diff, dse) = em_twin(score.fit, comparison.results) or {}, score.difference
         best = score is comparison.best
@@ -85,7 +85,9 @@ def describe(comparison: "Comparison") -> str:
         )
     width = [max(len(row[c]) for row in rows) for c in range(len(heads))]
     lines = [
-        "  ".join(cell.ljust(w) if c == 0 else cell.rjust(w) for c, (cell, w) in enumerate(zip(row, width, strict=True)))
+        "  ".join(
+            cell.ljust(w) if c == 0 else cell.rjust(w) for c, (cell, w) in enumerate(zip(row, width, strict=True))
+        )
         for row in rows
     ]
     n = len(comparison.best.fit.stores)

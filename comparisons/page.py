@@ -24,7 +24,6 @@ from comparisons.sections import sections
 from comparisons.verdict import Verdict
 from em.results import software
 
-
 CRITERIA = {
     "aic": "AIC",
     "bic": "BIC",
@@ -96,7 +95,9 @@ def _times(verdict: Verdict, comparison: Comparison) -> str | None:
 def table(comparison: Comparison) -> list[Row]:
     """Every model once: posteriors from the best down, each beside its EM twin, then what only EM has fitted."""
     fits = comparison.results["fits"]
-    weights = zip(shares([score.weight for score in comparison.scores]), shares(comparison.pseudo_bma), strict=True)
+    weights = zip(
+        shares([score.weight for score in comparison.scores]), shares(comparison.pseudo_bma.tolist()), strict=True
+    )
     rows, taken = [], []
     for score, of_score in zip(comparison.scores, weights, strict=True):
         em = em_twin(score.fit, comparison.results)

@@ -169,10 +169,10 @@ def study(names: Sequence[str], panels: int, out: Path, *, draws: int = 300) -> 
                 writer.writerow(row)
 
 
-def shares(found: pd.DataFrame, criterion: str, truth: str) -> pd.Series:
+def shares(found: pd.DataFrame, criterion: str, truth: str) -> dict[str, float]:
     """How often a criterion picks each model, by panels of a truth."""
     picked = found.loc[found["truth"] == truth, criterion]
-    return picked.value_counts(normalize=True)
+    return {str(model): float((picked == model).mean()) for model in set(picked)}
 
 
 def right(found: pd.DataFrame, criterion: str, truth: str) -> tuple[float, float]:
@@ -241,7 +241,7 @@ def summary(found: pd.DataFrame) -> str:
         lines += [f"### {criterion}\n", f"| truth | {' | '.join(columns)} |", "|---|" + "---|" * len(columns)]
         for name in truths:
             share = shares(found, criterion, name)
-            cells = [f"{100 * float(share.get(model, 0.0)):.0f}" for model in columns]
+            cells = [f"{100 * share.get(model, 0.0):.0f}" for model in columns]
             marked = [f"**{c}**" if m == SETTINGS[name].right else c for m, c in zip(columns, cells, strict=True)]
             lines.append(f"| {name} | {' | '.join(marked)} |")
         lines.append("")
