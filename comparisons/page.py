@@ -13,6 +13,7 @@ from bayesmix.rounding import shares
 from bayesmix.segments_of_stores import joining
 from bayesmix.store_loo import standard_error, total
 from comparisons.agreement import em_twin, gap, mixtures_of, model_of, population, segments
+from comparisons.backing import advice
 from comparisons.comparison import Comparison, Score
 from comparisons.convergence import convergence
 from comparisons.differences import difference
@@ -61,6 +62,7 @@ def page(comparison: Comparison, verdict: Verdict, prices: str) -> str:
         model_of=model_of,
         lowest=best_by_bic(comparison.results),
         criteria_names=CRITERIA,
+        advice=advice(),
         least={name: _least(comparison.results, name) for name in CRITERIA},
         times=_times(verdict, comparison),
         icl_k=min(fits, key=lambda em: em["icl"])["k"]

@@ -5,11 +5,13 @@ tests/calibration/confusion.csv, written as soon as it is done, and those that a
 
     python tests/confusion.py --panels 100
 
-goes on until there are 100 panels of each truth, and writes tests/calibration/confusion.md.
+goes on until there are 100 panels of each truth, and writes confusion.md, and what the page's advice cites into
+comparisons/templates/backing.json (with another --out, there).
 """
 
 import argparse
 import csv
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +19,7 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -27,6 +29,7 @@ from em.panel import Panel
 from em.simulator import Truth, draw_prices, draw_stores
 
 FOLDER = Path(__file__).with_name("calibration")
+BACKING = Path(__file__).parents[1] / "comparisons" / "templates" / "backing.json"  # of the page's advice
 STORES, WEEKS = 60, 30
 LOG_PRICE = 0.5 * (np.log(1.2) + np.log(7.5))  # the mean of the simulator's log prices
 ERROR = (1.0 / np.sqrt(WEEKS), np.sqrt(12.0 / WEEKS) / np.log(7.5 / 1.2))  # of a store's own level and elasticity
@@ -186,6 +189,23 @@ def right(found: pd.DataFrame, criterion: str, truth: str) -> tuple[float, float
     return hits / n, float(np.sqrt(p * (1.0 - p) / (n + 2)))
 
 
+def backing(found: pd.DataFrame) -> dict[str, Any]:
+    """What the page's advice rests on; see `comparisons.backing`."""
+    truths = [name for name in SETTINGS if (found["truth"] == name).any()]
+    rule = {}
+    for name in truths:
+        picked = found.loc[found["truth"] == name, RULE]
+        hit, still_open = float((picked == SETTINGS[name].right).mean()), float((picked == UNDECIDED).mean())
+        rule[name] = {"right": hit, "undecided": still_open, "wrong": 1.0 - hit - still_open}
+    return {
+        "stores": STORES,
+        "weeks": WEEKS,
+        "panels": {name: int((found["truth"] == name).sum()) for name in truths},
+        "right": {criterion: {name: right(found, criterion, name) for name in truths} for criterion in CRITERIA},
+        "rule": rule,
+    }
+
+
 def summary(found: pd.DataFrame) -> str:
     """confusion.md: how it was made, the truths, who is right how often, and all that was picked instead."""
     truths = [name for name in SETTINGS if (found["truth"] == name).any()]
@@ -268,7 +288,11 @@ def main() -> None:
     given.out.mkdir(exist_ok=True, parents=True)
     names = [name for name in SETTINGS if any(part in name for part in given.only)]
     study(names, given.panels, given.out / "confusion.csv")
-    (given.out / "confusion.md").write_text(summary(pd.read_csv(given.out / "confusion.csv")), encoding="utf-8")
+    found = pd.read_csv(given.out / "confusion.csv")
+    (given.out / "confusion.md").write_text(summary(found), encoding="utf-8")
+    (BACKING if given.out == FOLDER else given.out / BACKING.name).write_text(
+        json.dumps(backing(found), indent=1) + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

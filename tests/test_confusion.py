@@ -1,10 +1,13 @@
 """The study of tests/confusion.py: its machinery, what it left in tests/calibration/, and a small run of it."""
 
+import json
+
 import confusion
 import numpy as np
 import pandas as pd
 import pytest
 
+from comparisons.backing import advice
 from em.panel import store_statistics
 
 KEPT = confusion.FOLDER / "confusion.csv"
@@ -45,6 +48,33 @@ def test_what_is_kept_is_whole_and_is_what_the_summary_says():
     assert [line for line in made.splitlines() if line.startswith(("|", "#"))] == [
         line for line in kept.splitlines() if line.startswith(("|", "#"))
     ]
+
+
+def test_the_advice_of_the_page_is_that_of_the_study():
+    found = pd.read_csv(KEPT)
+    kept = json.loads(confusion.BACKING.read_text())
+    assert kept == json.loads(json.dumps(confusion.backing(found)))
+    said = " ".join(advice())
+    share, error = confusion.right(found, "BIC", "three segments, close")
+    assert f"BIC finds them in {100 * share:.0f} ± {100 * error:.0f} %" in said
+
+
+def test_the_study_backs_what_the_advice_says_without_a_figure():
+    found = pd.read_csv(KEPT)
+
+    def share(criterion, truth):
+        return confusion.right(found, criterion, truth)[0]
+
+    apart = ("two segments, well apart", "three segments, well apart")
+    assert min(share(name, truth) for name in confusion.CRITERIA[:9] for truth in apart) > 0.7
+    wrong = found[(found["truth"] == apart[1]) & (found["LOO"] != "mixture K=3")]
+    assert (wrong["LOO"] == "mixture K=4").mean() > 0.8  # one too many
+    assert max(share(name, "three segments, close") for name in ("BIC", "ICL", "hybrid BIC")) < 0.5
+    assert share("BIC", "two segments whose stores differ") < 0.2 < share("LOO", "two segments whose stores differ")
+    rule = found[confusion.RULE]
+    right = found["truth"].map({name: one.right for name, one in confusion.SETTINGS.items()})
+    assert ((rule != right) & (rule != confusion.UNDECIDED)).mean() < 0.1
+    assert set(rule[found["truth"] == "one segment"]) <= {confusion.UNDECIDED, "mixture K=1"}
 
 
 @pytest.mark.slow
