@@ -39,6 +39,7 @@ lint: .venv/.complete
 
 calibrate: .venv/.complete
 	$(BIN)/python -m pytest -m slow
+	@echo 'The whole study of which criterion picks what: $(BIN)/python tests/confusion.py --panels 100 (about an hour).'
 
 bench: .venv/.complete
 	$(BIN)/python -m pytest -m bench -s

@@ -133,6 +133,13 @@ class Fit:
         return self.tree["log_likelihood"].to_dataset()["store"]
 
     @cached_property
+    def reff(self) -> float:
+        """Relative efficiency of the store likelihoods, for `az.loo(fit.tree, var_name="store", reff=fit.reff)`."""
+        from bayesmix.store_loo import relative_efficiency
+
+        return relative_efficiency(self.store_loglik)
+
+    @cached_property
     def posterior(self) -> xr.Dataset:
         """Labelled draws of the parameters, (chain, draw, ...)."""
         return self.tree["posterior"].to_dataset()

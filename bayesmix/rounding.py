@@ -1,6 +1,7 @@
 """Numbers as a reader should see them: no more digits than their uncertainty carries."""
 
 import math
+from collections.abc import Sequence
 
 MINUS = "\N{MINUS SIGN}"
 NONE = "\N{EN DASH}"
@@ -44,6 +45,25 @@ def percent(share: float) -> str:
     if 0.995 < share < 1.0:
         return ">99 %"
     return f"{share:.0%}".replace("%", " %")
+
+
+def shares(parts: Sequence[float]) -> list[str]:
+    """Parts of a whole as per cent that sum to 100: by the largest remainder, "<1 %" and ">99 %" as in `percent`.
+
+    Parameters
+    ----------
+    parts : not negative, with a sum of 1 but for rounding.
+    """
+    exact = [100.0 * part / sum(parts) for part in parts]
+    whole = [math.floor(value + 1e-9) for value in exact]
+    by_remainder = sorted(range(len(exact)), key=lambda i: whole[i] - exact[i])
+    for i in by_remainder[: 100 - sum(whole)]:
+        whole[i] += 1
+    said = []
+    for value, rounded in zip(exact, whole, strict=True):
+        edge = "<1 %" if rounded == 0 and value > 1e-4 else ">99 %" if rounded == 100 and value < 100.0 - 1e-4 else ""
+        said.append(edge or f"{rounded} %")
+    return said
 
 
 def spelt(count: int) -> str:

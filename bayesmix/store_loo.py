@@ -75,6 +75,9 @@ def by_store(store_loglik: xr.DataArray) -> Floats:
 def smoothed(loglik: Floats, reff: float) -> tuple[Floats, Floats]:
     """Smoothed log-weights that turn draws given all stores into draws without one, and the Pareto k of each store.
 
+    Where all draws of the tail are the same (a chain that stands still) there is nothing to smooth: the weights stay as
+    they are and k is infinite, as R's loo has it.
+
     Parameters
     ----------
     loglik : (store, draw)
@@ -83,7 +86,13 @@ def smoothed(loglik: Floats, reff: float) -> tuple[Floats, Floats]:
     -------
     log_weight (store, draw), whose exponentials sum to 1; khat (store,).
     """
-    log_weight, khat = array_stats.psislw(loglik, r_eff=reff)  # pyright: ignore[reportArgumentType]
+    log_weight = np.asarray(-loglik - np.asarray(logsumexp(-loglik, axis=1, keepdims=True)))
+    khat = np.full(len(loglik), np.inf)
+    n_draws = loglik.shape[1]
+    tail = int(3.0 * np.sqrt(n_draws / reff) if n_draws * reff > 225 else n_draws / 5)  # draws, as ArviZ takes them
+    varied = np.partition(loglik, tail - 1, axis=1)[:, tail - 1] > loglik.min(1)
+    if varied.any():
+        log_weight[varied], khat[varied] = array_stats.psislw(loglik[varied], r_eff=reff)  # pyright: ignore[reportArgumentType]
     return log_weight, khat
 
 

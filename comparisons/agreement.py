@@ -52,10 +52,9 @@ def mixtures_of(results: dict[str, Any]) -> list[dict[str, Any]]:
 
 def em_twin(fit: Fit, results: dict[str, Any]) -> dict[str, Any] | None:
     """The maximum-likelihood fit of the same model, K, sigma rule and traits as a posterior; None without one."""
-    if results.get("settings", {}).get("sigma", "fixed") != fit.sigma_rule:
-        return None
+    rule, asked = results.get("settings", {}).get("sigma", "fixed"), (fit.model, fit.k, fit.sigma_rule)
     traits = [] if fit.between is None else list(fit.between.names)
-    twins = (ml for ml in results["fits"] if (model_of(ml), ml["k"]) == (fit.model, fit.k))
+    twins = (ml for ml in results["fits"] if (model_of(ml), ml["k"], ml.get("sigma_rule", rule)) == asked)
     return next((ml for ml in twins if ml.get("traits", []) == traits), None)
 
 
@@ -70,10 +69,10 @@ def segments(fit: Fit, em: dict[str, Any] | None) -> list[Segment]:
     rows, center = [], "theta" if "theta" in fit.posterior else "mu"
     for s in range(fit.k):
         at = fit.posterior.isel(segment=s)
-        weight = _estimate("weight", at["weight"], em["pi"][s] if em else None, _of(errors, "pi", s))
-        sigma = _estimate("sigma", at["sigma"], em["sigma"][s] if em else None, _of(errors, "sigma", s))
+        weight = estimate_of("weight", at["weight"], em["pi"][s] if em else None, _of(errors, "pi", s))
+        sigma = estimate_of("sigma", at["sigma"], em["sigma"][s] if em else None, _of(errors, "sigma", s))
         coefficients = tuple(
-            _estimate(
+            estimate_of(
                 name, at[center].isel(coefficient=c), em["theta"][s][c] if em else None, _of(errors, "theta", s, c)
             )
             for c, name in enumerate(fit.coefficients)
@@ -86,20 +85,22 @@ def segments(fit: Fit, em: dict[str, Any] | None) -> list[Segment]:
 def _spreads(omega: xr.DataArray, names: tuple[str, ...]) -> list[Estimate]:
     """Standard deviations of store coefficients."""
     variances = [omega.isel(coefficient=c, coefficient_2=c).clip(0.0) for c in range(len(names))]
-    return [_estimate(f"spread (sd) of {name}", variance**0.5) for name, variance in zip(names, variances, strict=True)]
+    return [
+        estimate_of(f"spread (sd) of {name}", variance**0.5) for name, variance in zip(names, variances, strict=True)
+    ]
 
 
 def population(fit: Fit) -> list[Estimate]:
     """Mean and spread of the store coefficients in a hierarchical fit, and the residual standard deviation."""
     mu, omega = fit.posterior["mu"], fit.posterior["omega"]
-    rows = [_estimate(f"mean of {name}", mu.isel(coefficient=c)) for c, name in enumerate(fit.coefficients)]
-    return [*rows, *_spreads(omega, fit.coefficients), _estimate("sigma", fit.posterior["sigma"])]
+    rows = [estimate_of(f"mean of {name}", mu.isel(coefficient=c)) for c, name in enumerate(fit.coefficients)]
+    return [*rows, *_spreads(omega, fit.coefficients), estimate_of("sigma", fit.posterior["sigma"])]
 
 
 def effects(fit: Fit) -> list[tuple[str, str, Estimate]]:
     """Trait, coefficient and effect per unit of the trait; none where nothing explains the coefficients."""
     return [
-        (trait, name, _estimate(f"{trait}:{name}", fit.posterior["gamma"].sel(trait=trait, coefficient=name)))
+        (trait, name, estimate_of(f"{trait}:{name}", fit.posterior["gamma"].sel(trait=trait, coefficient=name)))
         for trait in (fit.between.names if fit.between is not None else ())
         for name in fit.coefficients
     ]
@@ -112,7 +113,8 @@ def gap(rows: list[Segment]) -> float:
     return max(gaps, default=float("nan"))
 
 
-def _estimate(name: str, draws: xr.DataArray, em: float | None = None, em_se: float | None = None) -> Estimate:
+def estimate_of(name: str, draws: xr.DataArray, em: float | None = None, em_se: float | None = None) -> Estimate:
+    """A parameter from its draws (chain, draw), beside maximum likelihood."""
     low, high = np.quantile(draws.values, ETI)
     return Estimate(name, em, em_se, float(draws.mean(SAMPLE)), float(draws.std(SAMPLE)), float(low), float(high))
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,7 +12,15 @@ from bayesmix.rounding import percent
 from bayesmix.store_loo import Loo, loo, standard_error, total
 from comparisons.differences import FEW_STORES, Difference, difference, flags, stacking_weights
 from comparisons.information import Waic, waic
+from comparisons.own_likelihood import completed
+from comparisons.pseudo_bma import pseudo_bma_weights
 from comparisons.shrinkage import Shrinkage, shrinkage
+from em.statistics import Floats
+
+if TYPE_CHECKING:
+    import xarray
+
+    from comparisons.verdict import Verdict
 
 MANY_DOUBTFUL = 0.05  # share of stores with a high Pareto k above which a model's elpd is not to be trusted
 
@@ -43,7 +52,7 @@ class Score:
         return standard_error(self.loo.elpd_i)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """What the page and comparison.json are written from; scores from the best elpd down."""
 
@@ -63,19 +72,44 @@ class Comparison:
         """The fits, best first."""
         return [score.fit for score in self.scores]
 
+    @cached_property
+    def pseudo_bma(self) -> Floats:
+        """Pseudo-BMA+ weights of the models, as `scores`; see `comparisons.pseudo_bma`."""
+        return pseudo_bma_weights(np.column_stack([score.loo.elpd_i for score in self.scores]))
+
+    @cached_property
+    def verdict(self) -> "Verdict":
+        """What the numbers say, in words; see `comparisons.verdict`."""
+        from comparisons.verdict import verdict
+
+        return verdict(self)
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """Every number under its name, by model and by store; see `comparisons.labelled`."""
+        from comparisons.labelled import dataset
+
+        return dataset(self)
+
+    def __repr__(self) -> str:
+        """The table in plain text."""
+        from comparisons.labelled import describe
+
+        return describe(self)
+
     def best_of(self, *models: str) -> Score | None:
         """The best score among these kinds of model; None when none was fitted."""
         return next((score for score in self.scores if score.fit.model in models), None)
 
 
-def compare(results: dict[str, Any], fits: Sequence[Fit]) -> Comparison:
+def compare(results: dict[str, Any] | None, fits: Sequence[Fit]) -> Comparison:
     """Judge fits of one panel; `comparisons.same_panel` has made sure that it is one.
 
     Parameters
     ----------
-    results : content of results.json: the same panel by maximum likelihood.
+    results : content of results.json: the same panel by maximum likelihood; what it does not hold is taken from fits.
     fits : at least one, with names of their own.
     """
+    results = completed(results, fits)
     criteria = [(fit, waic(fit.store_loglik), loo(fit.store_loglik)) for fit in fits]
     criteria.sort(key=lambda row: -total(row[2].elpd_i))
     best = criteria[0][2].elpd_i

@@ -36,6 +36,8 @@ def fewest_unbeaten(scores: Sequence[Score]) -> Score | None:
 def best_by_bic(results: dict[str, Any]) -> dict[str, int]:
     """The K with the lowest value of each form of BIC that results.json holds."""
     fits = mixtures_of(results)
+    if not fits:
+        return {}
     complete = [name for name in BIC_NAMES if all(ml.get(name) is not None for ml in fits)]
     return {name: min(fits, key=lambda ml, by=name: ml[by])["k"] for name in complete}
 
@@ -51,7 +53,8 @@ class Headroom(NamedTuple):
     Attributes
     ----------
     known : of the step to the K of lowest BIC: its log-likelihood less its parameters, as AIC has it.
-    guessed : where that is the largest K tried, as much again as the last step tried; else zero.
+    guessed : where that is the largest K tried, as much again as the last step tried, and infinite where maximum
+        likelihood has fitted none; else zero.
     """
 
     known: float
@@ -64,6 +67,8 @@ def headroom(comparison: Comparison, mixture: Score) -> Headroom:
     `known` is infinite where maximum likelihood has not fitted the mixture's own K under the same rule for sigma.
     """
     by_k = {ml["k"]: ml["log_likelihood"] - ml["n_parameters"] for ml in mixtures_of(comparison.results)}
+    if not by_k:
+        return Headroom(0.0, math.inf)
     best_k, tried = best_by_bic(comparison.results)["bic"], sorted(by_k)
     guessed = max(by_k[tried[-1]] - by_k[tried[-2]], 0.0) if _at_edge(best_k, tried) else 0.0
     if best_k in fitted_numbers(comparison):
@@ -83,6 +88,8 @@ def number_sentence(comparison: Comparison, k: int | None) -> str:
     fitted = fitted_numbers(comparison)
     tried = sorted(ml["k"] for ml in mixtures_of(comparison.results))
     best = best_by_bic(comparison.results)
+    if not best:
+        return "Maximum likelihood has fitted no mixture here, so BIC says nothing of the number of segments."
     best_k = best["bic"]
     said = _by_bic(best, tried, k)
     if k and len(fitted) > 1:

@@ -9,26 +9,38 @@ import numpy as np
 from bayesmix import rounding
 from bayesmix.axis import axis_of, place
 from bayesmix.pages import environment
+from bayesmix.rounding import shares
 from bayesmix.segments_of_stores import joining
 from bayesmix.store_loo import standard_error, total
 from comparisons.agreement import effects, em_twin, gap, mixtures_of, model_of, population, segments
+from comparisons.backing import advice
 from comparisons.comparison import Comparison, Score
 from comparisons.convergence import convergence
 from comparisons.differences import difference
 from comparisons.gallery import gallery
-from comparisons.number import BIC_NAMES, best_by_bic, chosen_mixture, chosen_normals
+from comparisons.number import best_by_bic, chosen_mixture, chosen_normals
 from comparisons.pictures import frame
 from comparisons.record import PACKAGES
+from comparisons.sections import sections
 from comparisons.verdict import Verdict
 from em.results import software
 
+CRITERIA = {
+    "aic": "AIC",
+    "bic": "BIC",
+    "bic_stores": "BIC, log(stores)",
+    "bic_hybrid": "BIC, hybrid",
+    "icl": "ICL",
+}
+
 
 class Row(NamedTuple):
-    """One line of the table of models: a posterior, its EM twin, or both."""
+    """One line of the table of models: a posterior with its weights (stacking, pseudo-BMA+), its EM twin, or both."""
 
     name: str
     em: dict[str, Any] | None
     score: Score | None
+    weights: tuple[str, str] | None
 
 
 def page(comparison: Comparison, verdict: Verdict, prices: str) -> str:
@@ -38,6 +50,7 @@ def page(comparison: Comparison, verdict: Verdict, prices: str) -> str:
     mixture = chosen_mixture(comparison)
     continuum, normals = comparison.best_of("hierarchical"), chosen_normals(comparison)
     fits = mixtures_of(comparison.results)
+    further = sections(comparison, mixture, continuum)
     return pages.get_template("comparison.html").render(
         comparison=comparison,
         verdict=verdict,
@@ -48,9 +61,13 @@ def page(comparison: Comparison, verdict: Verdict, prices: str) -> str:
         rows=table(comparison),
         model_of=model_of,
         lowest=best_by_bic(comparison.results),
-        bic_names=BIC_NAMES,
+        criteria_names=CRITERIA,
+        advice=advice(),
+        least={name: _least(comparison.results, name) for name in CRITERIA},
         times=_times(verdict, comparison),
-        icl_k=min(fits, key=lambda em: em["icl"])["k"] if all(em.get("icl") is not None for em in fits) else None,
+        icl_k=min(fits, key=lambda em: em["icl"])["k"]
+        if fits and all(em.get("icl") is not None for em in fits)
+        else None,
         paired=difference(mixture.loo.elpd_i, continuum.loo.elpd_i) if mixture and continuum else None,
         mixture=mixture,
         continuum=continuum,
@@ -62,7 +79,8 @@ def page(comparison: Comparison, verdict: Verdict, prices: str) -> str:
         joining=joining(mixture.fit) if mixture else None,
         spread=_spread(comparison, mixture, continuum, normals),
         convergence={score.name: convergence(score.fit) for score in comparison.scores},
-        pictures=gallery(comparison, mixture, continuum, normals),
+        pictures=gallery(comparison, mixture, continuum, normals) | further.pop("pictures"),
+        **further,
         software=software(*PACKAGES),
     )
 
@@ -80,19 +98,28 @@ def _times(verdict: Verdict, comparison: Comparison) -> str | None:
 def table(comparison: Comparison) -> list[Row]:
     """Every model once: posteriors from the best down, each beside its EM twin, then what only EM has fitted."""
     fits = comparison.results["fits"]
+    weights = zip(
+        shares([score.weight for score in comparison.scores]), shares(comparison.pseudo_bma.tolist()), strict=True
+    )
     rows, taken = [], []
-    for score in comparison.scores:
+    for score, of_score in zip(comparison.scores, weights, strict=True):
         em = em_twin(score.fit, comparison.results)
-        rows.append(Row(score.name, em, score))
+        rows.append(Row(score.name, em, score, of_score))
         taken.append(em)
     alone = [em for em in fits if not any(em is other for other in taken)]
-    return rows + [Row(_name(em), em, None) for em in alone]
+    return rows + [Row(_name(em), em, None, None) for em in alone]
 
 
 def _name(em: dict[str, Any]) -> str:
     model = model_of(em)
     name = model if model == "hierarchical" else f"{model} K={em['k']}"
     return f"{name} on {', '.join(em['traits'])}" if em.get("traits") else name
+
+
+def _least(results: dict[str, Any], name: str) -> float | None:
+    """The lowest value of a criterion over all models; None where some have none."""
+    values = [em.get(name) for em in results["fits"]]
+    return None if not values or any(value is None for value in values) else min(values)
 
 
 def _segments(comparison: Comparison, mixture: Score) -> dict[str, Any]:

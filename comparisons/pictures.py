@@ -61,7 +61,9 @@ def frame(moved: Shrinkage, axis: Axis) -> Floats:
     return np.stack([low - margin, high + margin])
 
 
-def difference_picture(diff_i: Floats, segment: Ints | None) -> Figure:
+def difference_picture(
+    diff_i: Floats, segment: Ints | None, between: tuple[str, str] = ("segments", "a continuum")
+) -> Figure:
     """Every store's part in the difference between two models, largest first, and how it adds up."""
     order = np.argsort(-diff_i)
     drawn = order[selection(order.size)]
@@ -71,6 +73,6 @@ def difference_picture(diff_i: Floats, segment: Ints | None) -> Figure:
     axes.axhline(0.0, color=MUTED, lw=0.8, zorder=1)
     axes.vlines(place, 0.0, diff_i[drawn], colors=colours, linewidth=max(0.6, min(4.0, 380 / drawn.size)), zorder=2)
     axes.set_xlim(0, diff_i.size + 1)
-    axes.set_xlabel("Stores, from most for segments to most for a continuum")
+    axes.set_xlabel(f"Stores, from most for {between[0]} to most for {between[1]}")
     axes.set_ylabel("Difference in log-density")
     return picture

@@ -3,10 +3,14 @@
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from bayesmix.store_loo import standard_error, total
+from comparisons.average import average
 from comparisons.comparison import Comparison, Score
 from comparisons.convergence import convergence
+from comparisons.disagreement import Charged, Disagreement, disagreement
+from comparisons.em_beside_posterior import Beside, beside
 from comparisons.number import best_by_bic
 from comparisons.verdict import Verdict
 from em.results import software
@@ -21,19 +25,27 @@ def record(comparison: Comparison, verdict: Verdict, prices: str) -> dict[str, A
     elpd_diff is the model's elpd minus the best one's, so zero or negative; `weight` is the stacking weight.
     """
     moved = comparison.shrinkage
+    apart, averaged = disagreement(comparison), average(comparison)
     return _plain(
         {
             "schema": SCHEMA,
             "software": software(*PACKAGES),
             "data": comparison.results["data"],
             "question": "a new store: leave one store out",
+            "log_density_of": comparison.best.fit.log_density_of,
             "verdict": verdict.sentence,
             "verdict_detail": {**verdict._asdict(), "prices": prices},
             "trusted": not comparison.distrust,
             "warnings": [*comparison.distrust, *comparison.notes],
-            "models": [_model(score) for score in comparison.scores],
+            "models": [
+                {**_model(score), "weight_pseudo_bma": weight}
+                for score, weight in zip(comparison.scores, comparison.pseudo_bma, strict=True)
+            ],
             "maximum_likelihood": comparison.results["fits"],
             "best_k": best_by_bic(comparison.results),
+            "bic_against_loo": None if apart is None else _apart(apart),
+            "em_against_posterior": [_beside(one) for one in beside(comparison)],
+            "model_average": None if averaged is None else _average(averaged),
             "shrinkage": {
                 "coefficients": moved.coefficients,
                 "same_information": moved.same_information,
@@ -88,6 +100,43 @@ def _model(score: Score) -> dict[str, Any]:
         "convergence": convergence(fit)._asdict(),
         "file": fit.file,
         "sha256": fit.sha256,
+    }
+
+
+def _apart(apart: Disagreement) -> dict[str, Any]:
+    return {
+        "agree": apart.agree,
+        "bic_first": apart.by_bic.score.name,
+        "loo_first": apart.by_loo.score.name,
+        "models": [_charged(row) for row in apart.rows],
+        "first": apart.first.name,
+        "second": apart.second.name,
+        "difference": apart.difference,
+        "largest": apart.parts,
+        "without_largest": apart.rest,
+    }
+
+
+def _charged(row: Charged) -> dict[str, Any]:
+    return {"name": row.score.name} | {name: value for name, value in row._asdict().items() if name != "score"}
+
+
+def _beside(one: Beside) -> dict[str, Any]:
+    return {
+        "name": one.score.name,
+        "parameters": [{"segment": s or None, **e._asdict()} for s, e in one.rows],
+        "memberships": one.memberships,
+    }
+
+
+def _average(averaged: xr.Dataset) -> dict[str, Any]:
+    """By store, in the order of `stores`; `by_model` has the means of each model."""
+    return {
+        **averaged.attrs,
+        "stores": averaged["store"].to_numpy(),
+        **{name: averaged[name].to_numpy() for name in ("mean", "sd", "lower", "upper", "between")},
+        "weight": dict(zip(averaged["model"].to_numpy(), averaged["weight"].to_numpy(), strict=True)),
+        "by_model": {str(name): averaged["by_model"].sel(model=name).to_numpy() for name in averaged["model"].values},
     }
 
 

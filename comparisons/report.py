@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from em.command import Parser, check_writable, distrust, printing, replacing, run, working
@@ -36,7 +37,11 @@ def command(argv: list[str]) -> int:
     if numbers == out:
         raise InputError(f"{out}: the page cannot end in .json, for the numbers are written there; expected FILE.html")
     check_writable(out, numbers, inputs=[args.results, *args.fits])
-    # What is heavy is loaded here, so that --help, wrong calls and Ctrl-C are answered at once.
+    _check_netcdf(args.fits)
+    from em.results import MODELS, read_results
+
+    results = read_results(args.results, MODELS)
+    # What is heavy is loaded below, so that --help, wrong calls and Ctrl-C are answered at once.
     from bayesmix.read import load
     from comparisons.comparison import compare
     from comparisons.page import page
@@ -44,10 +49,8 @@ def command(argv: list[str]) -> int:
     from comparisons.same_panel import check_same_panel, name_apart
     from comparisons.screen import prices_of, show
     from comparisons.verdict import verdict
-    from em.results import read_results
 
     with working("leaving out one store at a time"):
-        results = read_results(args.results)
         fits = [load(path) for path in args.fits]
         check_same_panel(args.results, results, fits)
         comparison = compare(results, name_apart(fits))
@@ -62,6 +65,20 @@ def command(argv: list[str]) -> int:
         show(comparison, said, prices)
     print(f"written: {out}, {numbers}", file=sys.stderr)
     return distrust(list(comparison.distrust))
+
+
+def _check_netcdf(paths: Sequence[str]) -> None:
+    """Raise InputError for what is no netCDF file by its first bytes, before anything that could read it is loaded."""
+    for path in paths:
+        try:
+            with Path(path).open("rb") as file:
+                start = file.read(8)
+        except OSError as wrong:
+            raise InputError(
+                f"{path}: cannot be read ({wrong.strerror}); expected a file that bayesmix.fit wrote"
+            ) from wrong
+        if not start.startswith((b"CDF", b"\x89HDF")):
+            raise InputError(f"{path}: is no netCDF file; expected one that bayesmix.fit wrote")
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -22,40 +22,47 @@ WORDS = {
 }
 
 
-def check_same_panel(results_file: str, results: dict[str, Any], fits: Sequence[Fit]) -> None:
+def check_same_panel(results_file: str, results: dict[str, Any] | None, fits: Sequence[Fit]) -> None:
     """Raise InputError unless all fits and the EM results are of one panel and one unit.
 
     Parameters
     ----------
-    results_file, results : name and content of results.json.
+    results_file, results : name and content of results.json; None where there is none.
 
     Raises
     ------
     InputError
         Naming the two files and what differs between them.
     """
-    _check_specification(results_file, results["settings"], fits)
+    if results is not None:
+        _check_specification(results_file, results["settings"], fits)
     seen: dict[str, str] = {}
     for fit in fits:
         drawn = fit.store_loglik.sizes["chain"] * fit.store_loglik.sizes["draw"]
         if drawn < FEWEST_DRAWS:
-            raise InputError(f"{fit.file}: holds {drawn} draws; expected at least {FEWEST_DRAWS}")
-        if fit.sha256 in seen:
+            raise InputError(f"{called(fit)}: holds {drawn} draws; expected at least {FEWEST_DRAWS}")
+        if fit.sha256 and fit.sha256 in seen:
             raise InputError(f"{fit.file}: is the same fit as {seen[fit.sha256]}; expected each fit once")
         seen[fit.sha256] = fit.file
+        other, data = (results_file, results["data"]) if results is not None else (called(fits[0]), fits[0].data)
         for key in ("sha256", "observations", "coefficients"):
-            _same(results_file, results["data"].get(key), fit.file, fit.data.get(key), key)
+            _same(other, data.get(key), called(fit), fit.data.get(key), key)
     for fit in fits[1:]:
         first = fits[0]
-        _same(first.file, first.unit, fit.file, fit.unit, "unit")
-        _same(first.file, first.log_density_of, fit.file, fit.log_density_of, "log_density_of")
-        _same(first.file, first.stores, fit.file, fit.stores, "stores")
+        _same(called(first), first.unit, called(fit), fit.unit, "unit")
+        _same(called(first), first.log_density_of, called(fit), fit.log_density_of, "log_density_of")
+        _same(called(first), first.stores, called(fit), fit.stores, "stores")
         same = (np.allclose(a, b, rtol=1e-9) for a, b in zip(first.statistics, fit.statistics, strict=True))
         if not all(same):
             raise InputError(
-                f"{fit.file} and {first.file}: the store statistics differ, so they read different columns of "
+                f"{called(fit)} and {called(first)}: the store statistics differ, so they read different columns of "
                 f"{fit.data.get('file')}; expected fits of one panel"
             )
+
+
+def called(fit: Fit) -> str:
+    """What a message calls a fit: its file, or its name where it was never written."""
+    return fit.file or fit.name
 
 
 def _check_specification(file: str, settings: dict[str, Any], fits: Sequence[Fit]) -> None:
@@ -69,7 +76,7 @@ def _check_specification(file: str, settings: dict[str, Any], fits: Sequence[Fit
     for fit in fits:
         if fit.model == "mixture" and settings.get("sigma") != fit.sigma_rule:
             raise InputError(
-                f"{file} and {fit.file}: sigma differs: {settings.get('sigma')} and {fit.sigma_rule}; "
+                f"{file} and {called(fit)}: sigma differs: {settings.get('sigma')} and {fit.sigma_rule}; "
                 "expected the same --sigma, so that BIC and elpd are of one model"
             )
 

@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from bayesmix.axis import axis_of
-from bayesmix.rounding import NONE, by_error, fixed, percent
+from bayesmix.rounding import NONE, by_error, fixed
 from bayesmix.store_loo import total
 from comparisons.comparison import Comparison
 from comparisons.number import chosen_mixture, chosen_normals
@@ -53,7 +53,7 @@ def show(comparison: Comparison, said: Verdict, prices: str) -> None:
             fixed(total(score.loo.p_i), 1),
             "0" if best else by_error(diff, dse),
             NONE if best else by_error(dse, dse),
-            percent(score.weight),
+            row.weights[0] if row.weights else NONE,
         )
     console.print(shown)
     for note in comparison.notes:

@@ -90,7 +90,7 @@ def _judge(comparison: Comparison) -> Verdict:
     if not diff.decided:
         return _undecided(comparison, mixture, rival, mixture if ahead else rival, diff)
     if ahead:
-        return _segments(comparison, mixture, diff)
+        return _segments(comparison, mixture, rival, diff)
     return _continuum(comparison, mixture, rival, diff)
 
 
@@ -117,17 +117,19 @@ def _inside(comparison: Comparison, continuum: Score, normals: Score) -> Verdict
     return Verdict("both", headline, sentence, "", normals.fit.k, diff, False)
 
 
-def _segments(comparison: Comparison, mixture: Score, diff: Difference) -> Verdict:
+def _segments(comparison: Comparison, mixture: Score, rival: Score, diff: Difference) -> Verdict:
+    gradual = "gradual differences do" if rival.fit.k == 1 else f"{_of_stores(rival.fit.k)} whose stores differ"
     if mixture.fit.k == 1:
         sentence = (
             f"One price response describes all {len(mixture.fit.stores)} stores: it predicts a store not yet seen "
-            f"better than gradual differences do, {_by(diff, comparison)}."
+            f"better than {gradual}, {_by(diff, comparison)}{_over(comparison, mixture, rival)}."
         )
         return Verdict("one", "All stores respond alike.", sentence, "", 1, diff, True)
     k = spelt(mixture.fit.k)
     sentence = (
         f"The stores fall into {k} segments rather than lying along a continuum: {k} segments predict a store not yet "
-        f"seen better than gradual differences do, {_by(diff, comparison)}.{_differing(comparison, mixture)}"
+        f"seen better than {gradual}, {_by(diff, comparison)}{_over(comparison, mixture, rival)}."
+        f"{_differing(comparison, mixture) if rival.fit.k == 1 else ''}"
     )
     return Verdict("segments", f"{k.capitalize()} segments, not a continuum.", sentence, "", mixture.fit.k, diff, True)
 
@@ -150,7 +152,7 @@ def _continuum(comparison: Comparison, mixture: Score, rival: Score, diff: Diffe
         sentence = (
             f"The stores form {k} segments and still differ within them: that predicts a store not yet seen better "
             f"than {_of_stores(mixture.fit.k)} without differences inside, {_by(diff, comparison)}"
-            f"{_over_continuum(comparison, rival)}."
+            f"{_over(comparison, rival, mixture)}."
         )
         headline = f"{k.capitalize()} segments, with differences inside them."
         return Verdict("both", headline, sentence, "", rival.fit.k, diff, True)
@@ -174,12 +176,12 @@ def _segments_inside(comparison: Comparison, continuum: Score) -> str:
     )
 
 
-def _over_continuum(comparison: Comparison, normals: Score) -> str:
-    """By how much segments whose stores differ beat the continuum; nothing where none was fitted."""
+def _over(comparison: Comparison, winner: Score, rival: Score) -> str:
+    """By how much the winner beats the continuum too; nothing where that is the rival, or was not fitted."""
     continuum = comparison.best_of("hierarchical")
-    if continuum is None:
+    if continuum is None or continuum is rival:
         return ""
-    diff = difference(normals.loo.elpd_i, continuum.loo.elpd_i)
+    diff = difference(winner.loo.elpd_i, continuum.loo.elpd_i)
     return f", and better than one continuum, by {by_error(diff.elpd_diff, diff.dse)} ± {by_error(diff.dse, diff.dse)}"
 
 

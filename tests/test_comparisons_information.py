@@ -112,3 +112,16 @@ def test_standard_error_of_a_total():
     values = np.array([-3.0, -1.0, 2.0, 6.0])
     assert standard_error(values) == pytest.approx(math.sqrt(4 * np.var(values, ddof=1)))
     assert math.isnan(standard_error(np.array([1.0])))
+
+
+def test_a_chain_that_stands_still_where_a_store_is_least_likely_has_no_khat(one_segment):
+    draws, _ = one_segment
+    values = draws.values[:, :300].copy()
+    values[0, :, 7] = values[..., 7].min() - 1.0
+    found, before = loo(loglik_of(values)), loo(loglik_of(draws.values[:, :300]))
+    assert np.isposinf(found.khat_i[7])
+    assert np.isfinite(found.elpd_i).all()
+    assert np.isfinite(np.delete(found.khat_i, 7)).all()
+    assert found.elpd_i[7] < before.elpd_i[7]
+    weight = np.exp(-values[..., 7] + values[..., 7].min())
+    assert found.elpd_i[7] == pytest.approx(np.log((np.exp(values[..., 7]) * weight).sum() / weight.sum()), abs=1e-9)

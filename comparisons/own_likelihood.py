@@ -1,0 +1,82 @@
+"""Maximum likelihood as a posterior's own file has it, for models that results.json does not hold."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bayesmix.fitted import Fit
+from bayesmix.priors import from_record
+from comparisons.agreement import em_twin
+from em.criteria import criteria
+from em.likelihood import component_loglik, membership
+from em.statistics import Floats, GaussianStatistics
+
+
+def completed(results: dict[str, Any] | None, fits: Sequence[Fit]) -> dict[str, Any]:
+    """The content of results.json, with an entry from the file of every fit whose model it does not hold.
+
+    Parameters
+    ----------
+    results : None is the same as one without entries.
+    """
+    known = results or {"data": fits[0].data, "settings": {"sigma": fits[0].sigma_rule}, "fits": []}
+    for fit in fits:
+        entry = entry_of(fit) if em_twin(fit, known) is None else None
+        if entry is not None:
+            known = {**known, "fits": [*known["fits"], entry]}
+    return known
+
+
+def entry_of(fit: Fit) -> dict[str, Any] | None:
+    """The solution that the chains started from, as `fits` of results.json has one; None where the file has none."""
+    em = fit.group("em")
+    if em is None or not all(np.isfinite(em[name]).all() for name in em.data_vars if not str(name).endswith("_se")):
+        return None
+    found = {str(name): np.asarray(values, dtype=float) for name, values in em.data_vars.items()}
+    if fit.model == "hierarchical":
+        found = {name: value if name == "log_likelihood" else value[None] for name, value in found.items()}
+        found["weight"] = np.ones(1)
+    center = "theta" if "theta" in found else "mu"
+    entry: dict[str, Any] = {
+        "model": fit.model,
+        "k": fit.k,
+        "sigma_rule": fit.sigma_rule,
+        "theta": found[center].tolist(),
+        "pi": found["weight"].tolist(),
+        "sigma": np.broadcast_to(found["sigma"], fit.k).tolist(),
+    }
+    if "omega" in found:
+        entry["omega"] = found["omega"].tolist()
+    n_parameters = free_parameters(fit)
+    whole = criteria(
+        float(found["log_likelihood"]),
+        n_parameters,
+        fit.k - 1,
+        len(fit.stores),
+        int(fit.data["observations"]),
+        em_memberships(entry, fit.statistics),
+    )
+    errors = {"theta": f"{center}_se", "pi": "weight_se", "sigma": "sigma_se", "sd": "sd_se"}
+    return entry | {
+        "log_likelihood": float(found["log_likelihood"]),
+        "n_parameters": n_parameters,
+        **whole._asdict(),
+        "standard_errors": {ours: found[theirs].tolist() for ours, theirs in errors.items() if theirs in found},
+        "warnings": [],
+    }
+
+
+def free_parameters(fit: Fit) -> int:
+    """How many parameters of a model are free: coefficients, covariances, shares and sigmas."""
+    p, k = len(fit.coefficients), fit.k
+    q = int(np.count_nonzero(from_record(fit.priors).spreads)) if fit.model != "mixture" else 0
+    sigmas = {"fixed": 0, "common": 1, "segment": k}[fit.sigma_rule]
+    return k * (p + q * (q + 1) // 2) + k - 1 + sigmas
+
+
+def em_memberships(em: dict[str, Any], stats: GaussianStatistics) -> Floats:
+    """Memberships under the parameters of an entry of `fits`; (store, segment)."""
+    omega = np.asarray(em["omega"], dtype=float) if "omega" in em else None
+    component = component_loglik(stats, np.asarray(em["theta"]), np.asarray(em["sigma"]), omega)
+    return membership(np.log(np.asarray(em["pi"], dtype=float)), component)
