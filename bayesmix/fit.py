@@ -146,7 +146,7 @@ def command(argv: list[str]) -> int:
             fits.append(fit)
             written.append(out)
         for fit, page in zip(fits if pages else [], pages, strict=True):
-            write_report(page, fit)
+            write_report(page, fit, panel)
             written.append(page)
     except KeyboardInterrupt:
         return _interrupted(keeps, written)

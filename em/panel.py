@@ -18,6 +18,19 @@ from em.table import Table, numbers, read_table, shorten
 
 
 @dataclass(frozen=True)
+class Columns:
+    """Which columns of a file hold what; None means: the usual name."""
+
+    store: str | None = None
+    week: str | None = None
+    sales: str | None = None
+    price: str | None = None
+    covariates: tuple[str, ...] = ()
+    formula: str | None = None
+    membership: str | None = None
+
+
+@dataclass(frozen=True)
 class Panel:
     """Observed weeks of all stores, sorted by store and then by week.
 
@@ -32,6 +45,7 @@ class Panel:
     file, sha256 : where it came from.
     traits, trait_names : (store, trait) what explains membership, the first a one; None when nothing does.
     notes : what a careful reader should be told of how the file was read.
+    columns : the names by which it was read, so that it can be read again.
     """
 
     stores: tuple[str, ...]
@@ -46,6 +60,7 @@ class Panel:
     traits: Floats | None = field(default=None, repr=False)
     trait_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    columns: Columns = Columns()
 
     @cached_property
     def _statistics(self) -> GaussianStatistics:
@@ -55,19 +70,6 @@ class Panel:
 def store_statistics(panel: Panel) -> GaussianStatistics:
     """The sufficient statistics of a panel's stores, worked out once; after this nothing asks for a week."""
     return panel._statistics
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Which columns of a file hold what; None means: the usual name."""
-
-    store: str | None = None
-    week: str | None = None
-    sales: str | None = None
-    price: str | None = None
-    covariates: tuple[str, ...] = ()
-    formula: str | None = None
-    membership: str | None = None
 
 
 def read_panel(
@@ -235,7 +237,7 @@ def _panel(table: Table, columns: Columns, rows: _Rows) -> Panel:
         traits, trait_names = store_traits(table, columns.membership, rows.stores, rows.store, rows.position)
     return Panel(
         rows.stores, rows.weeks, names, rows.store, rows.week, x, y, table.file, table.sha256,
-        traits, trait_names, rows.notes,
+        traits, trait_names, rows.notes, columns,
     )  # fmt: skip
 
 
