@@ -36,7 +36,7 @@ def figure(width: float, height: float) -> tuple[Figure, Axes]:
 def ticks_of_logarithms(axes: Axes, which: Literal["x", "y"] = "x") -> None:
     """Round numbers as ticks on an axis of natural logarithms, in steps that leave four or more."""
     low, high = np.exp(axes.get_xlim() if which == "x" else axes.get_ylim())
-    for steps in ((1, 10), (1, 2, 5, 10), (1, 1.5, 2, 3, 5, 7, 10), (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 6, 8, 10)):
+    for steps in ((1, 10), (1, 2, 5, 10), (1, 1.5, 2, 3, 5, 7, 10), (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)):
         ticks = sorted({step * 10.0**power for power in range(-3, 12) for step in steps})
         ticks = [tick for tick in ticks if low <= tick <= high]
         if len(ticks) >= 4:

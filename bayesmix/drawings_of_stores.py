@@ -15,10 +15,11 @@ from bayesmix.report_contents import Contents
 from bayesmix.report_stores import Caterpillar, Plane
 from bayesmix.rounding import fixed, percent
 from bayesmix.segments_of_stores import SURE_OF, most_probable
-from em.statistics import Ints
+from em.statistics import Floats, Ints
 
 FEWEST = 10  # stores of a QQ picture
 ARROWS = 5  # stores whose arrow is named
+ROOM = (0.3, 0.07)  # width and height of a name, of the picture's
 
 
 def of_stores(c: Contents) -> Iterator[Drawing]:
@@ -98,7 +99,7 @@ def _plane(c: Contents, plane: Plane, segment: Ints | None) -> Drawing:
     frame = corners(own, [after])
     inside = np.all((own >= frame[0]) & (own <= frame[1]), axis=1)
     moved = np.where(inside, np.linalg.norm((after - own) / np.ptp(frame, 0), axis=1), -1.0)
-    named = {int(i): c.fit.stores[store[i]] for i in np.argsort(-moved, kind="stable")[:ARROWS] if moved[i] > 0.0}
+    named = {i: c.fit.stores[store[i]] for i in _with_room(own / np.ptp(frame, 0), moved)}
     low, high = own[:, 1].min(), own[:, 1].max()
     less, more = after[:, 1].min(), after[:, 1].max()
     alt = (
@@ -108,6 +109,24 @@ def _plane(c: Contents, plane: Plane, segment: Ints | None) -> Drawing:
     )
     of_store = None if segment is None else segment[store]
     return Drawing("plane", later(plane_picture, own, after, of_store, plane.centres, frame, named), alt)
+
+
+def _with_room(place: Floats, moved: Floats) -> list[int]:
+    """The stores that move furthest, whose names do not lie on each other.
+
+    Parameters
+    ----------
+    place : (store, 2) in widths and heights of the picture.
+    moved : (store,) not above zero for those that are not to be named.
+    """
+    chosen: list[int] = []
+    for i in np.argsort(-moved, kind="stable"):
+        off = np.abs(place[chosen] - place[i])
+        if len(chosen) == ARROWS or moved[i] <= 0.0:
+            break
+        if not np.any((off[:, 0] < ROOM[0]) & (off[:, 1] < ROOM[1])):
+            chosen.append(int(i))
+    return chosen
 
 
 def of_continuum(c: Contents) -> Iterator[Drawing]:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from scipy.special import ndtri
 
-from bayesmix.drawing import WIDTH, figure, ticks_of_logarithms
+from bayesmix.drawing import WIDTH, apart, figure, ticks_of_logarithms
 from bayesmix.rounding import MINUS
 from bayesmix.svg import INK, LINE, MUTED, OWN, segment_colour
 from bayesmix.week_residuals import LEVELS, Band, Weeks
@@ -49,9 +49,11 @@ def quantiles_picture(lines: Mapping[int, tuple[Floats, Floats]]) -> Figure:
         colour = segment_colour(s) if len(lines) > 1 else INK
         axes.plot(at, z, "-", color=colour, lw=1.2)
         axes.plot(at, z, "o", ms=2.4, color=colour, mew=0)
-        if len(lines) > 1:
-            axes.annotate(str(s + 1), (float(at[-1]), float(z[-1])), (5, 0), textcoords="offset points", color=colour,
-                          weight="bold", va="center", annotation_clip=False)  # fmt: skip
+    if len(lines) > 1:
+        heights = apart([float(z[-1]) for _, z in lines.values()], 0.06 * (high - low))
+        for (s, (at, _)), height in zip(lines.items(), heights, strict=True):
+            axes.annotate(str(s + 1), (float(at[-1]), height), (5, 0), textcoords="offset points", weight="bold",
+                          color=segment_colour(s), va="center", annotation_clip=False)  # fmt: skip
     widest = max(float(np.abs(at).max()) for at, _ in lines.values())
     axes.set(xlim=(-widest - 0.3, widest + 0.3), ylim=(low, high))
     axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))

@@ -45,7 +45,8 @@ def plane_picture(
         axes.plot(*centre, "o", ms=13, mfc=tone, mec=PAPER, mew=1.5, zorder=4)
         axes.annotate(mark, (float(centre[0]), float(centre[1])), color=PAPER, weight="bold", size=9, ha="center",
                       va="center_baseline", zorder=5)  # fmt: skip
-    axes.set(xlim=frame[:, 0], ylim=frame[:, 1])
+    room = 0.05 * float(np.ptp(frame[:, 1])) if named else 0.0
+    axes.set(xlim=frame[:, 0], ylim=(frame[0, 1] - room, frame[1, 1] + room))
     ticks_of_logarithms(axes)
     axes.set_xlabel("Sales in a typical week at the average price (units, log scale)")
     axes.set_ylabel("Price elasticity (% sales per 1 % price)")

@@ -110,7 +110,7 @@ def sentences(weeks: Weeks, labels: tuple[str, ...]) -> list[str]:
         weeks_are = "week lies" if beyond.size == 1 else "weeks lie"
         told.append(
             f"{beyond.size} of {weeks.week.size} {weeks_are} beyond what chance makes of stores that are independent; "
-            f"{most}{listed(named)}. Stores move together there, and the model's intervals are too narrow for it."
+            f"{most}{listed(named)}. Where stores move together like that, the model's intervals are too narrow."
         )
     else:
         told.append(f"None of {weeks.week.size} weeks lies beyond what chance makes.")
