@@ -23,11 +23,11 @@ def panel_of(fit: "Fit", path: str | Path | None = None) -> Panel:
     InputError
         When the file is not there, is not the one that was fitted, or the fit does not say how to read it.
     """
-    path = fit.data["file"] if path is None else path
+    path = Path(fit.data["file"] if path is None else path)
     if "columns" not in fit.data:
         raise InputError(f"{path}: the fit does not say which columns it was read by; fit it again")
     try:
-        digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as wrong:
         raise InputError(f"{path}: cannot be read ({wrong.strerror}); expected the data file of the fit") from wrong
     fitted = fit.data["sha256"]

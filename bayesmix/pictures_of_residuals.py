@@ -80,7 +80,7 @@ def weeks_picture(weeks: Weeks, labels: Sequence[str]) -> Figure:
     top = 1.2 * max(float(np.abs(weeks.mean).max()), float(reach.max()))
     for i in weeks.unusual[:NAMED]:
         above = weeks.mean[i] > 0.0
-        axes.annotate(labels[weeks.week[i]], (float(weeks.week[i]), float(weeks.mean[i])), (0, 5 if above else -5),
+        axes.annotate(labels[int(weeks.week[i])], (float(weeks.week[i]), float(weeks.mean[i])), (0, 5 if above else -5),
                       textcoords="offset points", size=9, color=INK, va="bottom" if above else "top", ha="center",
                       parse_math=False)  # fmt: skip
     axes.set(xlim=(weeks.week[0] - 0.5, weeks.week[-1] + 0.5), ylim=(-top, top))

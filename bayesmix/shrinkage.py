@@ -107,10 +107,14 @@ def shrinkage(fit: Fit, index: Ints) -> Shrinkage | None:
     some, price = some_stores(fit, index), price_column(fit.coefficients)
     share = membership(some) if fit.k > 1 else np.ones((index.size, 1))
     directions = at[None] if price is None else np.stack([at, np.eye(at.size)[price]])
-    after, weight = store_values(some, directions[None], INTERVAL, DRAWS), own_weight(some, directions)
+    mean, sd, low, high = store_values(some, directions[None], INTERVAL, DRAWS)
+    weight = own_weight(some, directions)
     own, alike = some.statistics.b @ directions.T, fit.draws.mu.mean(0)[share.argmax(1)] @ directions.T
     errors = [_own_errors(fit, direction)[index] for direction in directions]
-    pulls = [Pull(own[:, m], errors[m], alike[:, m], *after[:, :, m], weight[:, m]) for m in range(len(directions))]
+    pulls = [
+        Pull(own[:, m], errors[m], alike[:, m], mean[:, m], sd[:, m], low[:, m], high[:, m], weight[:, m])
+        for m in range(len(directions))
+    ]
     slope, log_price = (None, None) if price is None else (pulls[1], float(at[price]))
     return Shrinkage(index, pulls[0], slope, log_price, share.argmax(1) if fit.k > 1 else None, share.max(1))
 

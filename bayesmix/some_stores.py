@@ -1,5 +1,6 @@
 """A posterior with only some of the stores it was fitted to, for what is drawn or told store by store."""
 
+import numpy as np
 import xarray as xr
 
 from bayesmix.fitted import Fit
@@ -7,8 +8,8 @@ from em.statistics import Ints
 
 
 def some_stores(fit: Fit, index: Ints) -> Fit:
-    """The same posterior with only some of the stores it was fitted to."""
-    if index.size == len(fit.stores):
+    """The same posterior with only some of the stores it was fitted to, in the order of `index`."""
+    if np.array_equal(index, np.arange(len(fit.stores))):
         return fit
     parts = {
         f"/{name}": fit.tree[name]
