@@ -1,15 +1,18 @@
 """How pictures look: axes without boxes, round numbers on axes of logarithms, labels that do not touch."""
 
+from typing import Literal
+
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from bayesmix.svg import INK, LINE, MUTED, STYLE, segment_colour
+from bayesmix.svg import INK, LINE, MUTED, PAPER, STYLE, segment_colour
 from em.statistics import Ints
 
 WIDTH = 4.9  # inches of a picture as wide as the text; on a phone its letters are then those of a caption
+BEHIND = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.8, "alpha": 0.8}  # a name that lies on lines
 MOST_STORES = 600  # drawn one by one; of more, an even selection
 
 
@@ -30,15 +33,16 @@ def figure(width: float, height: float) -> tuple[Figure, Axes]:
     return picture, axes
 
 
-def ticks_of_logarithms(axes: Axes) -> None:
-    """Round numbers as ticks on an x axis of natural logarithms, in steps that leave four or more."""
-    low, high = np.exp(axes.get_xlim())
-    for steps in ((1, 10), (1, 2, 5, 10), (1, 1.5, 2, 3, 5, 7, 10)):
+def ticks_of_logarithms(axes: Axes, which: Literal["x", "y"] = "x") -> None:
+    """Round numbers as ticks on an axis of natural logarithms, in steps that leave four or more."""
+    low, high = np.exp(axes.get_xlim() if which == "x" else axes.get_ylim())
+    for steps in ((1, 10), (1, 2, 5, 10), (1, 1.5, 2, 3, 5, 7, 10), (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)):
         ticks = sorted({step * 10.0**power for power in range(-3, 12) for step in steps})
         ticks = [tick for tick in ticks if low <= tick <= high]
         if len(ticks) >= 4:
             break
-    axes.set_xticks([float(np.log(tick)) for tick in ticks], [units(tick) for tick in ticks])
+    at, labels = [float(np.log(tick)) for tick in ticks], [units(tick) for tick in ticks]
+    axes.set_xticks(at, labels) if which == "x" else axes.set_yticks(at, labels)
 
 
 def log_units_upwards(axes: Axes) -> None:

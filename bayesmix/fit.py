@@ -28,6 +28,8 @@ EXAMPLE = """examples:
       how many segments are in use, when ten are allowed
   python -m bayesmix.fit sales.csv --model hierarchical --sigma common --out continuum.nc
       no segments: coefficients of stores vary about a mean
+  python -m bayesmix.fit sales.csv --k 3 --stores stores.csv
+      also each store's segment and coefficients, with their intervals, as a table
   python -m bayesmix.fit sales.csv --model normal-mixture --k 2 3 --sigma common
       segments whose stores differ too: normal-mixture-2.nc and normal-mixture-3.nc
   python -m bayesmix.fit panel.csv --model hierarchical --sigma common --between "income + competition"
@@ -110,6 +112,12 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--report", metavar="FILE.html", help="also write a page of diagnostics, with {k} in its name for several K"
     )
+    group.add_argument(
+        "--stores",
+        type=Path,
+        metavar="FILE.csv",
+        help="also write a row for each store: segment, membership, coefficients with intervals, pooling",
+    )
     return p
 
 
@@ -120,7 +128,7 @@ def command(argv: list[str]) -> int:
     default = "hierarchical.nc" if args.model == "hierarchical" else f"{args.model}-{{k}}.nc"
     outs = _files(args.out or default, ks, "--out")
     pages = _files(args.report, ks, "--report") if args.report else []
-    check_writable(*outs, *pages, inputs=[args.data or SAMPLE, args.start])
+    check_writable(*outs, *pages, args.stores, inputs=[args.data or SAMPLE, args.start])
     from bayesmix.start import em_solution
 
     panel = panel_from(args, between=args.between)
@@ -134,6 +142,7 @@ def command(argv: list[str]) -> int:
     from bayesmix.kept import forget
     from bayesmix.report import write_report
     from bayesmix.show import announce, show, show_all
+    from bayesmix.stores_file import write_stores
 
     settings = Settings(args.draws, args.tune, args.chains, args.seed)
     fits, written = [], []
@@ -149,8 +158,12 @@ def command(argv: list[str]) -> int:
             fits.append(fit)
             written.append(out)
         for fit, page in zip(fits if pages else [], pages, strict=True):
-            write_report(page, fit)
+            write_report(page, fit, panel)
             written.append(page)
+        if args.stores:
+            write_stores(args.stores, fits)
+            print(f"written: {args.stores}", file=sys.stderr)
+            written.append(args.stores)
     except KeyboardInterrupt:
         return _interrupted(keeps, written)
     for keep, fit in zip(keeps, fits, strict=True):  # only now, so that the same command goes on where one ended

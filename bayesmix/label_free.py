@@ -80,14 +80,7 @@ def store_coefficients(fit: "Fit", interval: float = 0.89) -> xr.Dataset:
     """
     if not 0.0 < interval < 1.0:
         raise InputError(f"interval is {interval}; expected a probability between 0 and 1")
-    stats, draws = fit.statistics, fit.draws
-    result = np.empty((4, stats.n_stores, stats.n_coefficients))
-    chunks = chunks_of_stores(stats.n_stores, draws)
-    for chunk in watched(chunks, "coefficients of stores", len(chunks)):
-        traits = None if fit.traits is None else fit.traits[chunk]
-        known = given_data(take(stats, np.arange(stats.n_stores)[chunk]), draws, traits)
-        for c in range(stats.n_coefficients):
-            result[:, chunk, c] = _summary(known, c, interval, discrete=draws.omega is None)
+    result = store_values(fit, np.eye(fit.statistics.n_coefficients)[None], interval)
     coords = {"store": list(fit.stores), "coefficient": list(fit.coefficients)}
     variables = {
         name: (("store", "coefficient"), values)
@@ -96,18 +89,48 @@ def store_coefficients(fit: "Fit", interval: float = 0.89) -> xr.Dataset:
     return xr.Dataset(variables, coords, {"model": fit.name, "interval": interval, "interval_kind": "equal-tailed"})
 
 
-def _summary(known: GivenData, c: int, interval: float, *, discrete: bool) -> Floats:
-    """Mean, sd and ends of the interval of one coefficient; (4, store)."""
+def store_values(fit: "Fit", directions: Floats, interval: float, most: int | None = None) -> Floats:
+    """Posterior of sums a'theta_i of every store's coefficients, as exact as that of the coefficients.
+
+    Parameters
+    ----------
+    directions : (store, sum, coefficient), a of each sum; an axis of one store holds those of all.
+    most : draws to use, evenly taken, where the wait counts for more than the third digit of an interval; None is all.
+
+    Returns
+    -------
+    (4, store, sum): mean, sd, and the ends of the equal-tailed interval.
+    """
+    stats, draws = fit.statistics, fit.draws
+    if most is not None and most < len(draws.sigma):
+        thinned = np.linspace(0, len(draws.sigma) - 1, most).astype(np.intp)
+        draws = part(draws, thinned)
+    every = np.arange(stats.n_stores)
+    result = np.empty((4, stats.n_stores, directions.shape[1]))
+    chunks = chunks_of_stores(stats.n_stores, draws)
+    for chunk in watched(chunks, "coefficients of stores", len(chunks)):
+        traits = None if fit.traits is None else fit.traits[chunk]
+        known = given_data(take(stats, every[chunk]), draws, traits)
+        along = directions if len(directions) == 1 else directions[chunk]
+        for m in range(directions.shape[1]):
+            result[:, chunk, m] = _summary(known, along[:, m], interval, discrete=draws.omega is None)
+    return result
+
+
+def _summary(known: GivenData, along: Floats, interval: float, *, discrete: bool) -> Floats:
+    """Mean, sd and ends of the interval of one sum, `along` (store or one, coefficient); (4, store)."""
     shape = known.membership.shape
     weight = known.membership.transpose(1, 0, 2).reshape(shape[1], -1) / shape[0]
-    center = np.broadcast_to(known.mean[..., c], shape).transpose(1, 0, 2).reshape(weight.shape)
-    variance = np.broadcast_to(np.maximum(known.variance[..., c, c], 0.0), shape)
-    variance = variance.transpose(1, 0, 2).reshape(weight.shape)
+    values = np.einsum("dskp,sp->sdk", known.mean, along)
+    values = values.reshape(len(values), -1)
+    center = np.broadcast_to(values, weight.shape)
+    variance = np.einsum("dskp,sp->dsk", np.einsum("dskpq,sq->dskp", known.variance, along), along)
+    variance = np.broadcast_to(np.maximum(variance, 0.0), shape).transpose(1, 0, 2).reshape(weight.shape)
     mean = np.einsum("sa,sa->s", weight, center)
     sd = np.sqrt(np.einsum("sa,sa->s", weight, np.square(center - mean[:, None]) + variance))
     levels = (0.5 - 0.5 * interval, 0.5 + 0.5 * interval)
     if discrete:
-        ends = quantiles_of_values(weight, known.mean[:, 0, :, c].ravel(), levels)
+        ends = quantiles_of_values(weight, values, levels)
     else:
         ends = [quantile_of_normals(weight, center, np.sqrt(variance), level) for level in levels]
     return np.stack([mean, sd, *ends])
@@ -119,16 +142,17 @@ def quantiles_of_values(weight: Floats, values: Floats, levels: Sequence[float])
     Parameters
     ----------
     weight : (store, value)
-    values : (value,) the same for all stores.
+    values : (value,) the same for all stores, or (store, value).
 
     Returns
     -------
     (store,) for each level.
     """
-    order = np.argsort(values, kind="stable")
-    below = np.cumsum(weight[:, order], axis=1)
+    order = np.argsort(np.atleast_2d(values), axis=1, kind="stable")
+    rising = np.take_along_axis(np.atleast_2d(values), order, 1)
+    below = np.cumsum(np.take_along_axis(weight, np.broadcast_to(order, weight.shape), 1), axis=1)
     reached = [(below < level * below[:, -1:]).sum(1) for level in levels]
-    return [values[order][at] for at in reached]
+    return [np.take_along_axis(np.broadcast_to(rising, weight.shape), at[:, None], 1)[:, 0] for at in reached]
 
 
 def quantile_of_normals(weight: Floats, mean: Floats, sd: Floats, level: float) -> Floats:

@@ -14,7 +14,8 @@ def environment(package: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = (rounding.fixed, rounding.by_error, rounding.figures, rounding.percent, rounding.shares)
+    numbers = (rounding.fixed, rounding.by_error, rounding.by_ratio, rounding.figures)
+    filters = (*numbers, rounding.percent, rounding.shares)
     pages.filters.update({one.__name__: one for one in filters})
     pages.globals.update(decimals=rounding.decimals)
     return pages

@@ -6,9 +6,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentF
 from scipy.special import ndtri
 from scipy.stats import beta
 
-from bayesmix.drawing import WIDTH, figure, selection
+from bayesmix.drawing import WIDTH, colours_of, figure, selection
 from bayesmix.svg import INK, MUTED, OWN, PAPER
-from em.statistics import Floats
+from em.statistics import Floats, Ints
 
 BAND = 0.89  # probability of the pointwise band of a QQ picture
 
@@ -34,25 +34,32 @@ def normal_picture(z: Floats) -> Figure:
     return picture
 
 
-def pooling_picture(error: Floats, share: Floats) -> Figure:
-    """Share of a store's estimate that comes from the others, against how little its own data say.
+STANDARD_ERROR = "Standard error of the store's own price elasticity (log scale)"
+INFORMATION = "Information: weeks × variance of the store's log price (log scale)"
+
+
+def pooling_picture(told: Floats, share: Floats, label: str = STANDARD_ERROR, segment: Ints | None = None) -> Figure:
+    """Share of a store's estimate that comes from the others, against how much or how little its own data say.
 
     Parameters
     ----------
-    error : (store,) standard error of its own estimate; infinite where there is none.
+    told : (store,) how much or how little; infinite or zero where there is no estimate of its own.
     share : (store,) from 0 to 1.
+    label : of the horizontal axis.
+    segment : (store,) for the colour; None draws all stores alike.
     """
-    drawn = selection(error.size)
-    error, share = error[drawn], share[drawn]
+    known = np.flatnonzero(np.isfinite(told) & (told > 0.0))
+    drawn = known[selection(known.size)]
     picture, axes = figure(WIDTH, 2.9)
-    known = np.isfinite(error)
-    axes.plot(error[known], share[known], "o", ms=4, mfc=INK, mec=PAPER, mew=0.5, alpha=0.75)
+    axes.scatter(told[drawn], share[drawn], s=17, c=colours_of(segment, drawn), edgecolors=PAPER, linewidths=0.5,
+                 alpha=0.75)  # fmt: skip
     axes.set(ylim=(0, 1), xscale="log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    wide = told[drawn].size and told[drawn].max() > 200.0 * told[drawn].min()
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.minorticks_off()
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.set_xlabel("Standard error of the store's own price elasticity (log scale)")
+    axes.set_xlabel(label)
     axes.set_ylabel("Share from other stores")
     return picture

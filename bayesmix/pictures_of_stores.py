@@ -1,8 +1,9 @@
-"""Pictures of stores: who belongs with whom, the elasticity of each, and how hard each is to leave out."""
+"""Pictures of stores: who belongs with whom, each one's coefficients, and how hard each is to leave out."""
 
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
@@ -11,9 +12,11 @@ from matplotlib.ticker import MaxNLocator
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from bayesmix.drawing import WIDTH, apart, colours_of, figure
+from bayesmix.drawing import WIDTH, apart, colours_of, figure, ticks_of_logarithms
 from bayesmix.svg import INK, MUTED, OWN, SHADES, segment_colour
 from em.statistics import Floats, Ints
+
+EXTREMES = 3  # stores that are named at each end
 
 
 def clustered(together: Floats) -> Ints:
@@ -74,18 +77,31 @@ def _runs(on: np.ndarray) -> Path | None:
     return Path(corners.reshape(-1, 2).astype(float), codes)
 
 
-def elasticities_picture(mean: Floats, low: Floats, high: Floats, segment: Ints | None) -> Figure:
-    """The price elasticity of each store with its interval, stores from the most to the least sensitive.
+def caterpillar_picture(
+    mean: Floats,
+    low: Floats,
+    high: Floats,
+    segment: Ints | None,
+    label: str,
+    names: Sequence[str] = (),
+    *,
+    logarithms: bool = False,
+) -> Figure:
+    """One number of each store with its interval, from the lowest to the highest, and the names of the extreme ones.
 
     Parameters
     ----------
     mean, low, high : (store,)
     segment : (store,) most probable segment, for the colour; None draws all alike.
+    label : of the vertical axis.
+    names : of the stores; the extreme ones are named where their interval does not hold the middle store.
+    logarithms : whether to mark the axis in what the number is the logarithm of.
     """
     order = np.argsort(mean, kind="stable")
     colours = colours_of(segment, order)
     place = np.arange(1, order.size + 1)
-    picture, axes = figure(WIDTH, 3.0)
+    picture, axes = figure(WIDTH, 3.2)
+    axes.axhline(float(np.median(mean)), color=MUTED, lw=0.9, ls="--", zorder=1)
     lines = [((x, low[s]), (x, high[s])) for x, s in zip(place, order, strict=True)]
     thin = float(np.clip(250.0 / order.size, 0.6, 3.0))
     axes.add_collection(LineCollection(lines, colors=colours, linewidths=thin, alpha=0.55, zorder=2))
@@ -95,9 +111,49 @@ def elasticities_picture(mean: Floats, low: Floats, high: Floats, segment: Ints 
     axes.set_xlim(0, order.size + 1)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.autoscale(axis="y")
-    axes.set_xlabel("Stores, from the most to the least sensitive to price")
-    axes.set_ylabel("Price elasticity\n(% sales per 1 % price)")
+    if len(names):
+        _name_extremes(axes, mean, low, high, names)
+    if logarithms:
+        ticks_of_logarithms(axes, "y")
+    axes.set_xlabel("Stores, from the lowest to the highest")
+    axes.set_ylabel(label)
     return picture
+
+
+def _name_extremes(axes: Axes, mean: Floats, low: Floats, high: Floats, names: Sequence[str]) -> None:
+    """Names of the lowest and the highest stores whose intervals do not hold the middle store, with lines to them.
+
+    They stand below the intervals of the lower half, and above those of the upper.
+    """
+    order, middle, n = np.argsort(mean, kind="stable"), float(np.median(mean)), mean.size
+    bottom, top = float(low.min()), float(high.max())
+    room = 0.085 * (top - bottom)
+    lower, upper = (
+        [int(s) for s in order[:EXTREMES] if high[s] < middle],
+        [int(s) for s in order[::-1][:EXTREMES] if low[s] > middle],
+    )
+    under = float(low[order[: max(1, (2 * n) // 3)]].min()) if lower else bottom
+    over = float(high[order[n // 3 :]].max()) if upper else top
+    for rank, s in enumerate(lower):
+        _name(
+            axes, shorter(names[s], 26), (1.0 + rank, float(low[s])), (0.03 * n + 1, under - room * (len(lower) - rank))
+        )
+    for rank, s in enumerate(upper):
+        _name(
+            axes,
+            shorter(names[s], 26),
+            (float(n - rank), float(high[s])),
+            (0.97 * n, over + room * (len(upper) - rank)),
+        )
+    axes.set_ylim(min(bottom, under - room * len(lower)) - 0.7 * room, max(top, over + room * len(upper)) + 0.7 * room)
+
+
+def _name(axes: Axes, name: str, at: tuple[float, float], text: tuple[float, float]) -> None:
+    """A name with a line to what it is of."""
+    line = {"arrowstyle": "-", "color": MUTED, "lw": 0.6, "shrinkA": 0, "shrinkB": 1, "relpos": (0.0, 0.5)}
+    side = "left" if text[0] > at[0] else "right"
+    axes.annotate(name, at, text, size=8, color=INK, va="center", ha=side, parse_math=False,
+                  arrowprops={**line, "relpos": (0.0 if side == "left" else 1.0, 0.5)}, zorder=4)  # fmt: skip
 
 
 def shorter(name: str, most: int = 28) -> str:

@@ -1,18 +1,23 @@
 """How a continuum of stores is put together: variance explained, what stores borrow, and whether they are normal."""
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from bayesmix.conditional import store_coefficients
 from bayesmix.fitted import Fit
-from bayesmix.posterior import ParameterDraws, store_means
+from bayesmix.posterior import average, part, store_means
 from bayesmix.segments_of_stores import membership
+from bayesmix.store_summaries import own_variances_along
 from em.between import expanded
+from em.conditional import over_segments
 from em.explained import Explained, variance_shares
-from em.statistics import Floats
+from em.likelihood import component_loglik
+from em.likelihood import membership as membership_at
+from em.statistics import Floats, Ints
 
-DRAWS = 200  # enough for a posterior mean that is read as whole per cent
+DRAWS = 200  # of which `thinned` takes an even selection
 
 
 def pooling(fit: Fit) -> Floats:
@@ -28,22 +33,103 @@ def pooling(fit: Fit) -> Floats:
     -------
     (store, coefficient) posterior mean, from 0 to 1.
     """
+    share = np.zeros(fit.statistics.b.shape)
+    if fit.draws.omega is None:
+        return share + 1.0
+    for one in _variances(fit, np.eye(fit.statistics.n_coefficients)):
+        before = np.broadcast_to(one.before, share.shape)
+        share += one.belongs * np.divide(one.after, before, out=np.ones_like(share), where=before > 0.0)
+    return share
+
+
+def own_weight(fit: Fit, directions: Floats) -> Floats:
+    """Share of the precision of what is said of sums a'theta_i that each store's own least squares of them carry.
+
+    It is a'V_i a over the variance sigma^2 a'(X_i'X_i)^-1 a of a'b_i. With one coefficient that is the weight of b_i in
+    the estimate, and one less `pooling`; with several a store may be known well along a although its own a'b_i says
+    little, for its weeks settle other sums that go with it in all stores.
+
+    Parameters
+    ----------
+    directions : (sum, coefficient), a of each sum.
+
+    Returns
+    -------
+    (store, sum) posterior mean, from 0, where the store's own weeks do not settle the sum, to 1.
+    """
+    alone = np.stack([own_variances_along(fit.statistics, along) for along in directions], 1)
+    share = np.zeros(alone.shape)
+    if fit.draws.omega is None:
+        return share
+    for one in _variances(fit, directions):
+        share += one.belongs * one.after / (one.sigma**2 * alone)
+    return np.clip(share, 0.0, 1.0)
+
+
+class _Variances(NamedTuple):
+    """Variances of sums of coefficients under one draw in one segment.
+
+    Attributes
+    ----------
+    belongs : (store, 1) membership, over the number of draws.
+    sigma : of the segment.
+    before : (sum,) before a store's weeks are seen.
+    after : (store, sum) after.
+    """
+
+    belongs: Floats
+    sigma: float
+    before: Floats
+    after: Floats
+
+
+def _variances(fit: Fit, directions: Floats) -> Iterator[_Variances]:
+    """Under some of the draws, in all segments, of a model whose stores differ; directions (sum, coefficient)."""
     draws, stats = fit.draws, fit.statistics
-    if draws.omega is None:
-        return np.ones(stats.b.shape)
+    omega: Any = draws.omega
     belongs = np.ones((stats.n_stores, 1)) if fit.k == 1 else membership(fit)
-    thinned = np.unique(np.linspace(0, len(draws.sigma) - 1, DRAWS).astype(int))
+    chosen = thinned(fit)
     identity = np.eye(stats.n_coefficients)
-    share = np.zeros(stats.b.shape)
-    for d in thinned:
+    for d in chosen:
         for k in range(fit.k):
-            before = draws.omega[d, k]
-            after = np.linalg.solve(identity + before @ stats.xtx / draws.sigma[d, k] ** 2, before)
-            variance = np.diagonal(before)
-            left = np.diagonal(after, axis1=1, axis2=2)
-            left = np.divide(left, variance, out=np.ones_like(left), where=variance > 0.0)
-            share += belongs[:, k, None] * left
-    return share / thinned.size
+            before, sigma = omega[d, k], float(draws.sigma[d, k])
+            after = np.linalg.solve(identity + before @ stats.xtx / sigma**2, before)
+            yield _Variances(
+                belongs[:, k, None] / chosen.size,
+                sigma,
+                np.einsum("mp,pq,mq->m", directions, before, directions),
+                np.einsum("mp,spq,mq->sm", directions, after, directions, optimize=True),
+            )
+
+
+def thinned(fit: Fit) -> Ints:
+    """Draws that are enough for a posterior mean read as whole per cent."""
+    return np.unique(np.linspace(0, len(fit.draws.sigma) - 1, DRAWS).astype(np.intp))
+
+
+def left_open(fit: Fit) -> Floats:
+    """Share of the whole variance between stores, segments included, that a store's weeks leave open.
+
+    The posterior mean of what `em.conditional.over_segments` says at one value of the parameters: unlike `pooling` it
+    counts what is not known of the store's segment, and is not 1 where the stores of a segment are alike.
+
+    Returns
+    -------
+    (store, coefficient), from 0 to 1.
+    """
+    draws, stats = fit.draws, fit.statistics
+    chosen = thinned(fit)
+    total = np.zeros(stats.b.shape)
+    for d in chosen:
+        mu, sigma = store_means(part(draws, slice(d, d + 1)), fit.traits)[0], draws.sigma[d]
+        omega = np.zeros((*mu.shape, mu.shape[-1])) if draws.omega is None else draws.omega[d]
+        weight = draws.weight[d]
+        with np.errstate(divide="ignore"):
+            share = membership_at(
+                np.log(weight), component_loglik(stats, mu, sigma, None if draws.omega is None else omega)
+            )
+        total += over_segments(stats, share, weight, mu, sigma, omega).pooling
+    return total / chosen.size
 
 
 def explained(fit: Fit) -> Explained | None:
@@ -85,8 +171,8 @@ def random_effects(fit: Fit) -> list[RandomEffects]:
     draws, stats = fit.draws, fit.statistics
     if fit.model != "hierarchical" or draws.omega is None:
         return []
-    average = ParameterDraws(*(None if v is None else v.mean(0, keepdims=True) for v in draws))  # pyright: ignore[reportArgumentType]
-    mu, omega, sigma = store_means(average, fit.traits)[0], draws.omega.mean(0), average.sigma[0]
+    means = average(draws)
+    mu, omega, sigma = store_means(means, fit.traits)[0], draws.omega.mean(0), means.sigma[0]
     mean, after = store_coefficients(stats, mu, sigma, omega)
     told = np.broadcast_to(omega[0] - after[:, 0], (stats.n_stores, *omega.shape[1:]))
     directions, found = np.eye(len(fit.coefficients)), []

@@ -40,6 +40,11 @@ def part(draws: ParameterDraws, chosen: slice | Ints) -> ParameterDraws:
     return ParameterDraws(*(None if values is None else values[chosen] for values in draws))  # pyright: ignore[reportArgumentType]
 
 
+def average(draws: ParameterDraws) -> ParameterDraws:
+    """One draw: the mean of all."""
+    return ParameterDraws(*(None if values is None else values.mean(0, keepdims=True) for values in draws))  # pyright: ignore[reportArgumentType]
+
+
 def store_means(draws: ParameterDraws, traits: Floats | None) -> Floats:
     """Means of stores in each segment: mu, and where traits explain coefficients mu + Gamma'z_i of every store.
 

@@ -1,20 +1,26 @@
 """The diagnostic report of one posterior: python -m bayesmix.report FIT.nc [--out fit.html]."""
 
+import math
 import sys
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from em.command import Parser, check_writable, distrust, printing, replacing, run, working
+from em.errors import InputError
 
 if TYPE_CHECKING:
     from bayesmix.fitted import Fit
+    from em.panel import Panel
 
 DESCRIPTION = """\
 One posterior as a page to read: what was fitted, whether to trust it, what it says of segments, stores and prices,
 and where the model does not describe the stores. Self-contained: it opens without a network, and prints.
 
-example:
+The pictures of single weeks take the data file, which is read again where the fit found it, or where --data says.
+
+examples:
   python -m bayesmix.report mixture-3.nc --out fit.html
+  python -m bayesmix.report mixture-3.nc --data moved/sales.csv
 
 exit codes: 0 good; 2 the input or the call is wrong; 3 written, but the posterior is not to be trusted (the reason is
 on the page); 130 interrupted
@@ -22,22 +28,26 @@ on the page); 130 interrupted
 PACKAGES = ("arviz", "matplotlib", "numpy", "scipy")
 
 
-def report(fit: "Fit") -> str:
+def report(fit: "Fit", panel: "Panel | None" = None) -> str:
     """The page as HTML.
 
     Parameters
     ----------
     fit : just drawn, or read back by `bayesmix.load`.
+    panel : the rows that were fitted; None reads them again, and where that is not possible the page says why.
     """
     import numpy as np
 
     from bayesmix.axis import price_range
+    from bayesmix.drawings_of_stores import name_of
     from bayesmix.explained_by_traits import explained_by_traits
     from bayesmix.in_use import only_in_use
     from bayesmix.in_words import prior_words, title
     from bayesmix.pages import environment
+    from bayesmix.panel_of_fit import panel_of
     from bayesmix.parameters import deviating, spoken
-    from bayesmix.report_contents import contents, worst_of
+    from bayesmix.report_contents import contents
+    from bayesmix.report_modes import worst_of
     from bayesmix.report_pictures import gallery
     from bayesmix.segments_of_stores import most_probable
     from bayesmix.store_loo import standard_error, total
@@ -45,14 +55,23 @@ def report(fit: "Fit") -> str:
 
     in_use = fit.group("segments_in_use")
     fit = only_in_use(fit)
-    c = contents(fit)
+    why = ""
+    try:
+        panel = panel_of(fit) if panel is None else panel
+    except InputError as wrong:
+        why = str(wrong)
+    c = contents(fit, panel)
+    if why:
+        c.missing.append(f"No residuals of single weeks: they take the data file. {why}.")
     pages = environment("bayesmix")
     pages.globals.update(
         total=total,
         standard_error=standard_error,
         spoken=spoken,
         deviating=deviating,
+        name_of=name_of,
         worst_of=worst_of,
+        exp=math.exp,
         quantile=np.quantile,
     )
     span = price_range(fit.group("constant_data"), c.axis)
@@ -73,10 +92,10 @@ def report(fit: "Fit") -> str:
     )
 
 
-def write_report(path: Path, fit: "Fit") -> None:
-    """Write the page, whole or not at all, and say so on stderr."""
+def write_report(path: Path, fit: "Fit", panel: "Panel | None" = None) -> None:
+    """Write the page, whole or not at all, and say so on stderr; see `report`."""
     with working(f"writing {path}"):
-        html = report(fit)
+        html = report(fit, panel)
     with replacing(path) as temporary:
         temporary.write_text(html, encoding="utf-8")
     print(f"written: {path}", file=sys.stderr)
@@ -89,12 +108,15 @@ def command(argv: list[str]) -> int:
     parser.add_argument(
         "--out", type=Path, default=Path("fit.html"), metavar="FILE", help="the page to write (default: fit.html)"
     )
+    parser.add_argument("--data", type=Path, metavar="FILE", help="where the data file of the fit is now")
     args = parser.parse_args(argv)
-    check_writable(args.out, inputs=[args.fit])
+    check_writable(args.out, inputs=[args.fit, args.data])
+    from bayesmix.panel_of_fit import panel_of
     from bayesmix.read import load
 
     fit = load(args.fit)
-    write_report(args.out, fit)
+    panel = panel_of(fit, args.data) if args.data else None
+    write_report(args.out, fit, panel)
     with printing():
         print(f"{fit.name}: {'to be trusted' if fit.trusted else 'not to be trusted'}; open {args.out} in a browser")
     return distrust(list(fit.reasons))

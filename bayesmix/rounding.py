@@ -38,6 +38,12 @@ def figures(value: float, significant: int = 3) -> str:
     return fixed(round(value, digits), max(digits, 0))
 
 
+def by_ratio(value: float, low: float, high: float) -> str:
+    """A positive number with the digits that an interval of it carries, as two of a wide one."""
+    width = math.log(high / low) if 0.0 < low < high else 1.0
+    return figures(value, min(max(2, 2 + math.floor(-math.log10(width))), 6))
+
+
 def percent(share: float) -> str:
     """A share as whole per cent, and "<1 %" or ">99 %" rather than none or all."""
     if 0.0 < share < 0.005:

@@ -78,11 +78,25 @@ def own_variances(stats: GaussianStatistics) -> Floats:
     -------
     (store, coefficient), infinite where the store's weeks do not determine the coefficient.
     """
+    return np.stack([own_variances_along(stats, unit) for unit in np.eye(stats.n_coefficients)], 1)
+
+
+def own_variances_along(stats: GaussianStatistics, along: Floats) -> Floats:
+    """Variances of sums a'b_i of each store's own least squares, in units of sigma^2: a'(X_i'X_i)^-1 a.
+
+    Parameters
+    ----------
+    along : (coefficient,) a.
+
+    Returns
+    -------
+    (store,), infinite where the store's weeks do not determine the sum.
+    """
     values, vectors, scale, seen = spectrum(stats.xtx)
-    inverse = np.divide(1.0, values, out=np.zeros_like(values), where=seen)
-    variance = np.einsum("sak,sk->sa", vectors**2, inverse) / scale**2
-    unseen = np.einsum("sak,sk->sa", vectors**2, ~seen)
-    return np.where(unseen > SETTLED, np.inf, variance)
+    turned = np.einsum("sak,sa->sk", vectors, along / scale) ** 2
+    unseen = np.sum(turned * ~seen, 1)
+    variance = np.sum(np.divide(turned, values, out=np.zeros_like(values), where=seen), 1)
+    return np.where(unseen > SETTLED * turned.sum(1), np.inf, variance)
 
 
 def own_standard_errors(stats: GaussianStatistics) -> Floats:

@@ -9,9 +9,10 @@ from scipy.special import ndtri
 from bayesmix.axis import price_column
 from bayesmix.fitted import Fit
 from bayesmix.known_stores import given_data
-from bayesmix.posterior import ParameterDraws
+from bayesmix.label_free import quantiles_of_values
+from bayesmix.posterior import ParameterDraws, part
 from comparisons.comparison import Comparison
-from em.statistics import Floats, GaussianStatistics, take
+from em.statistics import Floats, GaussianStatistics, Ints, take
 
 LEAST = 1e-3  # stacking weight below which a model is left out
 MOST_DRAWS = 500  # of a model, evenly through its chains
@@ -41,7 +42,7 @@ def average(comparison: Comparison, interval: float = 0.89) -> xr.Dataset | None
     points = sum(draws.weight.size * (1 if draws.omega is None else POINTS) for _, draws in chosen)
     size = max(1, CHUNK // points)
     parts = [
-        _averaged(take(stats, np.arange(begin, min(begin + size, stats.n_stores))), chosen, share, c, interval)
+        _averaged(stats, np.arange(begin, min(begin + size, stats.n_stores)), chosen, share, c, interval)
         for begin in range(0, stats.n_stores, size)
     ]
     summary, by_model = (np.concatenate(values, axis=1) for values in zip(*parts, strict=True))
@@ -60,18 +61,22 @@ def average(comparison: Comparison, interval: float = 0.89) -> xr.Dataset | None
 def _even(draws: ParameterDraws) -> ParameterDraws:
     n = len(draws.weight)
     at = np.linspace(0, n - 1, min(n, MOST_DRAWS)).astype(np.intp)
-    omega = None if draws.omega is None else draws.omega[at]
-    return ParameterDraws(draws.weight[at], draws.mu[at], draws.sigma[at], omega)
+    return part(draws, at)
 
 
 def _averaged(
-    stats: GaussianStatistics, chosen: list[tuple[Fit, ParameterDraws]], share: Floats, c: int, interval: float
+    stats: GaussianStatistics,
+    index: Ints,
+    chosen: list[tuple[Fit, ParameterDraws]],
+    share: Floats,
+    c: int,
+    interval: float,
 ) -> tuple[Floats, Floats]:
     """Summary (5, store) and means by model (model, store) of some stores."""
-    n, normal = stats.n_stores, ndtri((np.arange(POINTS) + 0.5) / POINTS)
+    stats, n, normal = take(stats, index), index.size, ndtri((np.arange(POINTS) + 0.5) / POINTS)
     values, weights, means, squares = [], [], [], []
-    for (_, draws), of_model in zip(chosen, share, strict=True):
-        known = given_data(stats, draws)
+    for (fit, draws), of_model in zip(chosen, share, strict=True):
+        known = given_data(stats, draws, None if fit.traits is None else fit.traits[index])
         member = known.membership / len(known.membership)
         center = np.broadcast_to(known.mean[..., c], member.shape)
         variance = np.broadcast_to(np.maximum(known.variance[..., c, c], 0.0), member.shape)
@@ -88,22 +93,8 @@ def _averaged(
     between = np.sqrt(share @ (by_model - mean) ** 2)
     sd = np.sqrt(np.maximum(share @ np.stack(squares) - mean**2, 0.0))
     low, high = 0.5 - 0.5 * interval, 0.5 + 0.5 * interval
-    ends = weighted_quantiles(np.concatenate(values, 1), np.concatenate(weights, 1), (low, high))
+    ends = quantiles_of_values(np.concatenate(weights, 1), np.concatenate(values, 1), (low, high))
     return np.stack([mean, sd, *ends, between]), by_model
-
-
-def weighted_quantiles(values: Floats, weight: Floats, levels: tuple[float, ...]) -> list[Floats]:
-    """The least value that at least `level` of a store's weight does not exceed; (store,) for each level.
-
-    Parameters
-    ----------
-    values, weight : (store, point)
-    """
-    order = np.argsort(values, axis=1)
-    ordered = np.take_along_axis(values, order, 1)
-    below = np.cumsum(np.take_along_axis(weight, order, 1), axis=1)
-    reached = [(below < level * below[:, -1:]).sum(1) for level in levels]
-    return [ordered[np.arange(len(ordered)), at] for at in reached]
 
 
 def as_csv(averaged: xr.Dataset, own: Floats, own_se: Floats, weeks: Floats) -> str:

@@ -53,12 +53,18 @@ def conditional_modes(stats: GaussianStatistics, mu: Floats, omega: Floats, sigm
 def over_segments(
     stats: GaussianStatistics, share: Floats, weight: Floats, mu: Floats, sigma: Floats, omega: Floats
 ) -> StoreCoefficients:
-    """Coefficients of stores that may be of several segments, `share` (store, segment) the probability of each."""
+    """Coefficients of stores that may be of several segments.
+
+    Parameters
+    ----------
+    share : (store, segment) the probability of each.
+    mu : (segment, coefficient), or (store, segment, coefficient) when means differ between stores.
+    """
     mean, covariance, _ = store_coefficients(stats, mu, sigma, omega)
     center = np.einsum("sk,ska->sa", share, mean)
     off = mean - center[:, None, :]
     whole = np.einsum("sk,skab->sab", share, covariance + off[..., None] * off[..., None, :])
-    apart = np.square(mu - weight @ mu) + np.diagonal(omega, axis1=-2, axis2=-1)
+    apart = np.square(mu - (weight @ mu)[..., None, :]) + np.diagonal(omega, axis1=-2, axis2=-1)
     return StoreCoefficients(center, whole, _left_open(whole, weight @ apart))
 
 

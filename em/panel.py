@@ -19,6 +19,20 @@ from em.table import Table, numbers, read_table, shorten
 
 
 @dataclass(frozen=True)
+class Columns:
+    """Which columns of a file hold what; None means: the usual name."""
+
+    store: str | None = None
+    week: str | None = None
+    sales: str | None = None
+    price: str | None = None
+    covariates: tuple[str, ...] = ()
+    formula: str | None = None
+    membership: str | None = None
+    between: str | None = None
+
+
+@dataclass(frozen=True)
 class Panel:
     """Observed weeks of all stores, sorted by store and then by week.
 
@@ -34,6 +48,7 @@ class Panel:
     traits, trait_names : (store, trait) what explains membership, the first a one; None when nothing does.
     between : what explains the coefficients of stores; None when nothing does.
     notes : what a careful reader should be told of how the file was read.
+    columns : the names by which it was read, so that it can be read again.
     """
 
     stores: tuple[str, ...]
@@ -49,6 +64,7 @@ class Panel:
     trait_names: tuple[str, ...] = ()
     between: Between | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
+    columns: Columns = Columns()
 
     @cached_property
     def _statistics(self) -> GaussianStatistics:
@@ -58,20 +74,6 @@ class Panel:
 def store_statistics(panel: Panel) -> GaussianStatistics:
     """The sufficient statistics of a panel's stores, worked out once; after this nothing asks for a week."""
     return panel._statistics
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Which columns of a file hold what; None means: the usual name."""
-
-    store: str | None = None
-    week: str | None = None
-    sales: str | None = None
-    price: str | None = None
-    covariates: tuple[str, ...] = ()
-    formula: str | None = None
-    membership: str | None = None
-    between: str | None = None
 
 
 def read_panel(
@@ -248,7 +250,7 @@ def _panel(table: Table, columns: Columns, rows: _Rows) -> Panel:
         between = centred_traits(found_names[1:], found[:, 1:])
     return Panel(
         rows.stores, rows.weeks, names, rows.store, rows.week, x, y, table.file, table.sha256,
-        traits, trait_names, between, rows.notes,
+        traits, trait_names, between, rows.notes, columns,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import json
 import math
 import platform
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ DATA = ("file", "sha256", "stores", "weeks", "observations", "coefficients")
 
 
 def data_of(panel: Panel) -> dict[str, Any]:
-    """What identifies a panel in every file of the program."""
+    """What identifies a panel in every file of the program, and the arguments that read it again."""
     return {
         "file": panel.file,
         "sha256": panel.sha256,
@@ -30,6 +31,7 @@ def data_of(panel: Panel) -> dict[str, Any]:
         "weeks": len(panel.weeks),
         "observations": int(panel.y.size),
         "coefficients": list(panel.coefficients),
+        "columns": {name: value for name, value in asdict(panel.columns).items() if value},
     }
 
 

@@ -1,52 +1,61 @@
 """The CSV of the stores: a row for each, and what every fit says of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from em.command import replacing
-from em.conditional import StoreCoefficients
 from em.fit import MixtureFit
 from em.mixed_model import MixedFit
 from em.normal_mixture_fit import NormalMixtureFit
 from em.panel import Panel
+from em.statistics import Floats, Ints
 
 Columns = dict[str, np.ndarray]
 
 
 def write_stores(path: Path, panel: Panel, fits: Sequence[MixtureFit | MixedFit | NormalMixtureFit]) -> None:
     """Write each store's segment and membership, or its coefficients, their sd and pooling, under every fit."""
-    columns: Columns = {
-        "store": np.array(panel.stores, dtype=object),
-        "weeks": np.bincount(panel.store, minlength=len(panel.stores)),
-    }
+    columns: Columns = {}
     for fit in fits:
-        if isinstance(fit, MixedFit):
-            columns |= _coefficients(fit.store_coefficients, fit.of_stores, "")
-        elif isinstance(fit, NormalMixtureFit):
-            columns |= _segments(fit) | _coefficients(fit.store_coefficients, fit.of_stores, f"k{fit.k}_")
-        else:
-            columns |= _segments(fit)
-    with replacing(path) as temporary:
-        pd.DataFrame(columns).to_csv(temporary, index=False)
+        if not isinstance(fit, MixedFit):
+            columns |= segment_columns(fit.memberships)
+        if not isinstance(fit, MixtureFit):
+            of, before = fit.store_coefficients, "" if isinstance(fit, MixedFit) else f"k{fit.k}_"
+            sd = np.sqrt(np.diagonal(of.covariance, axis1=-2, axis2=-1))
+            told = {"": of.mean, "_sd": sd, "_pooling": of.pooling}
+            columns |= coefficient_columns(fit.of_stores, told, before)
+    write_columns(path, panel.stores, np.bincount(panel.store, minlength=len(panel.stores)), columns)
 
 
-def _segments(fit: MixtureFit | NormalMixtureFit) -> Columns:
-    """The most probable segment and the probability of each."""
-    shares = {f"k{fit.k}_membership_{k + 1}": fit.memberships[:, k] for k in range(fit.k)}
-    return {f"k{fit.k}_segment": fit.segment} | shares
+def segment_columns(memberships: Floats) -> Columns:
+    """The most probable segment, counted from 1, and the probability of each; memberships (store, segment)."""
+    k = memberships.shape[1]
+    shares = {f"k{k}_membership_{s + 1}": memberships[:, s] for s in range(k)}
+    return {f"k{k}_segment": memberships.argmax(1) + 1} | shares
 
 
-def _coefficients(of: StoreCoefficients, names: Sequence[str], before: str) -> Columns:
-    """Expected coefficients, their standard deviations, and how far each is pooled to the mean of all stores.
+def coefficient_columns(names: Sequence[str], told: Mapping[str, Floats], before: str) -> Columns:
+    """What is told of each coefficient, coefficient by coefficient.
 
-    With traits that is the mean of stores with the same traits.
+    Parameters
+    ----------
+    told : (store, coefficient) by how the columns end: expected coefficients, standard deviations, and how far each is
+        pooled to the mean of all stores (with traits: of stores with the same traits).
+    before : how the columns begin.
     """
-    columns, sd = {}, np.sqrt(np.diagonal(of.covariance, axis1=-2, axis2=-1))
-    for c, name in enumerate(names):
-        columns[f"{before}theta_{name}"] = of.mean[:, c]
-        columns[f"{before}theta_{name}_sd"] = sd[:, c]
-        columns[f"{before}theta_{name}_pooling"] = of.pooling[:, c]
-    return columns
+    return {f"{before}theta_{name}{end}": values[:, c] for c, name in enumerate(names) for end, values in told.items()}
+
+
+def write_columns(path: Path, stores: Sequence[str], weeks: Ints, columns: Columns) -> None:
+    """Write the file, whole or not at all.
+
+    Parameters
+    ----------
+    weeks : (store,) how many are observed.
+    """
+    first = {"store": np.array(stores, dtype=object), "weeks": weeks}
+    with replacing(path) as temporary:
+        pd.DataFrame(first | columns).to_csv(temporary, index=False)

@@ -92,12 +92,28 @@ def test_the_hierarchical_model_from_the_panel_to_a_file(panel, tmp_path, ended,
 
 def test_segments_whose_stores_differ_from_the_panel_to_a_file(panel, tmp_path, ended, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    words = ["--model", "normal-mixture", "--k", 2, "--random", "intercept", "--report", "page.html"]
+    words = [
+        "--model",
+        "normal-mixture",
+        "--k",
+        2,
+        "--random",
+        "intercept",
+        "--report",
+        "page.html",
+        "--stores",
+        "stores.csv",
+    ]
     end = ended(command, panel, *words, *QUICK)
     assert end.code == 0, end.err
     for text in ("2 segments whose stores differ", "sd of intercept", "half-normal(1)", "verdict: to be trusted"):
         assert text in end.out
-    assert "Two segments of stores that differ" in (tmp_path / "page.html").read_text()
+    page = (tmp_path / "page.html").read_text()
+    assert "Two segments of stores that differ" in page
+    assert 'class="weeks"' in page
+    stores = pd.read_csv(tmp_path / "stores.csv")
+    assert stores.shape == (24, 2 + 3 + 2 * 5)
+    assert (stores["k2_segment"].value_counts().to_dict()) == {1: 16, 2: 8}
     file = tree(tmp_path / "normal-mixture-2.nc")
     assert file.posterior.omega.dims == ("chain", "draw", "segment", "coefficient", "coefficient_2")
     assert file.posterior.sigma.dims == ("chain", "draw", "segment")

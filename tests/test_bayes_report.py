@@ -15,8 +15,9 @@ from test_comparisons_report import Page, table_rows
 
 import bayesmix
 from bayesmix.report import command, report
-from bayesmix.report_contents import contents, some_stores
+from bayesmix.report_contents import contents
 from bayesmix.rounding import by_error, fixed, percent
+from bayesmix.some_stores import some_stores
 from bayesmix.store_loo import loo
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -74,8 +75,8 @@ def html(fit):
 
 def test_sections_are_in_order_the_verdict_before_all(html):
     ids = re.findall(r'<h2 id="([^"]+)"', html)
-    assert ids == ["segments", "stores", "chains", "leaving-out", "calibration", "priors", "sensitivity", "settings",
-                   "reading"]  # fmt: skip
+    assert ids == ["segments", "stores", "pooling", "chains", "leaving-out", "calibration", "priors", "sensitivity",
+                   "missing", "settings", "reading"]  # fmt: skip
     assert (
         html.index("<h1>")
         < html.index("<h2>Trusted</h2>")
@@ -103,8 +104,8 @@ def test_pictures_can_be_read_out(html):
     pictures = page.all("svg")
     names = [picture["class"] for picture in pictures]
     assert len(set(names)) == len(names)
-    wanted = {"demand", "membership", "together", "elasticities", "effective", "energy", "levels", "khat", "pit-level",
-              "pit-slope", "predicted-level", "predicted-slope"}  # fmt: skip
+    wanted = {"demand", "membership", "together", "caterpillar-0", "caterpillar-1", "moved", "plane", "effective",
+              "energy", "levels", "khat", "pit-level", "pit-slope", "predicted-level", "predicted-slope"}  # fmt: skip
     assert wanted | {f"{kind}-{i}" for kind in ("rank", "prior") for i in range(9)} == set(names)
     assert all(picture["role"] == "img" and re.search(r"\d", picture["aria-label"]) for picture in pictures)
     assert len({picture["aria-label"] for picture in pictures}) == len(pictures)
@@ -265,8 +266,8 @@ def without(fit, coefficient: str, tmp_path):
 
 @pytest.mark.parametrize(
     ("coefficient", "said", "gone"),
-    [("log_price", "the model has no log price", ("demand", "elasticities", "pit-slope")),
-     ("intercept", "without an intercept", ("demand", "pit-level", "predicted-level"))],
+    [("log_price", "the model has no log price", ("demand", "plane", "pit-slope")),
+     ("intercept", "without an intercept", ("demand", "moved", "pit-level", "predicted-level"))],
 )  # fmt: skip
 def test_what_a_model_does_not_have_is_said(fit, coefficient, said, gone, tmp_path):
     html = report(without(fit, coefficient, tmp_path))
@@ -310,11 +311,11 @@ def test_names_are_escaped_and_drawn_as_they_are(tmp_path):
 
 
 def test_large_panels_are_drawn_in_part(monkeypatch, fit):
-    monkeypatch.setattr("bayesmix.report_contents.SHOWN", 20)
-    monkeypatch.setattr("bayesmix.report_contents.CHECKED", 30)
+    monkeypatch.setattr("bayesmix.report_stores.SHOWN", 20)
+    monkeypatch.setattr("bayesmix.report_checks.CHECKED", 30)
     c = contents(fit)
-    assert c.together[0].shape == (20, 20)
-    assert c.elasticities[0].size == 20
+    assert c.stores.together[0].shape == (20, 20)
+    assert [one.mean.size for one in c.stores.caterpillars] == [20, 20]
     assert [check.pit.size for check in c.checks] == [30, 30]
     assert c.loo.khat_i.size == 60
     html = report(fit)

@@ -12,11 +12,12 @@ import pytest
 from fits_for_comparisons import altered, hierarchical_tree, mixture_tree, panel, segmented
 
 from bayesmix.fitted import Fit
+from bayesmix.label_free import quantiles_of_values
 from bayesmix.rounding import shares
 from bayesmix.run import fit_hierarchical, fit_mixture
 from bayesmix.settings import Settings
 from comparisons import compare
-from comparisons.average import as_csv, average, weighted_quantiles
+from comparisons.average import as_csv, average
 from comparisons.cross_table import adjusted_rand, cross_table
 from comparisons.disagreement import disagreement
 from comparisons.em_beside_posterior import beside
@@ -143,7 +144,7 @@ def test_the_average_is_the_mixture_of_draws(comparison):
 def test_weighted_quantiles_count_weight_and_not_points():
     values = np.array([[3.0, 1.0, 2.0], [1.0, 2.0, 3.0]])
     weight = np.array([[0.2, 0.7, 0.1], [0.05, 0.05, 0.9]])
-    low, middle = weighted_quantiles(values, weight, (0.5, 0.75))
+    low, middle = quantiles_of_values(weight, values, (0.5, 0.75))
     np.testing.assert_array_equal(low, [1.0, 3.0])
     np.testing.assert_array_equal(middle, [2.0, 3.0])
 

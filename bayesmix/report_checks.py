@@ -1,0 +1,68 @@
+"""What the diagnostic report checks of stores: each left out, and each beside what is predicted of it."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from bayesmix.drawing import selection
+from bayesmix.fitted import Fit
+from bayesmix.predictive_check import SegmentCheck, check_segments, extent
+from bayesmix.segments_of_stores import membership
+from bayesmix.some_stores import some_stores
+from bayesmix.store_loo import FEWEST_DRAWS, Loo
+from bayesmix.store_summaries import Summary, loo_pit, store_summaries
+from bayesmix.uniformity import EcdfDifference, against_uniform
+from em.statistics import Floats, Ints
+
+CHECKED = 1000  # stores that the predictive checks are made of
+WORST = 5  # stores that are named
+
+
+class Check(NamedTuple):
+    """LOO-PIT and the predictive check by segment of one summary of stores.
+
+    Attributes
+    ----------
+    pit : (one,) by store of the summary.
+    curve : None for too few stores.
+    """
+
+    summary: Summary
+    pit: Floats
+    curve: EcdfDifference | None
+    segments: list[SegmentCheck]
+
+    @property
+    def beyond(self) -> int:
+        """Stores outside the picture of the predictive check."""
+        low, high = extent(self.segments)
+        return int(((self.summary.observed < low) | (self.summary.observed > high)).sum())
+
+
+def enough_draws(fit: Fit) -> bool:
+    """Whether stores can be left out."""
+    return fit.store_loglik.sizes["chain"] * fit.store_loglik.sizes["draw"] >= FEWEST_DRAWS
+
+
+def worst_stores(left_out: Loo | None) -> Ints:
+    """The stores that are hardest to leave out."""
+    return np.arange(0) if left_out is None else np.argsort(-left_out.khat_i, kind="stable")[:WORST]
+
+
+def checks_of(fit: Fit, reff: float) -> list[Check]:
+    """The checks of each summary of stores.
+
+    Parameters
+    ----------
+    reff : relative efficiency of the store likelihoods, see `store_loo.loo`.
+    """
+    some = some_stores(fit, selection(len(fit.stores), CHECKED))
+    share = membership(some) if "membership" in some.by_store else np.ones((len(some.stores), fit.k))
+    found = []
+    for summary in store_summaries(some.statistics, fit.coefficients):
+        if summary.store.size == 0:
+            continue
+        pit = loo_pit(some, summary, reff)
+        segments = check_segments(summary, some.draws, share[summary.store], traits=some.traits)
+        found.append(Check(summary, pit, against_uniform(pit), segments))
+    return found
