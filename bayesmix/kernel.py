@@ -196,12 +196,11 @@ def _pass(first, last, n, b, rss, mu, precision, level, A, constant, joint, d, s
                 square += 2.0 * inner * d[k, a]
             joint[k] = constant[k] - n[i] * level[k] - 0.5 * (rss[i] * precision[k] + square)
             top = max(top, joint[k])
-        value += top
-        total = 1.0
+        total = 0.0
         if K == 1:
-            joint[0] = 1.0
+            value += joint[0]
+            joint[0], total = 1.0, 1.0
         else:
-            total = 0.0
             for k in range(K):
                 joint[k] -= top
                 if joint[k] <= NOTHING:  # and not where it is no number
@@ -209,7 +208,7 @@ def _pass(first, last, n, b, rss, mu, precision, level, A, constant, joint, d, s
                 else:
                     joint[k] = np.exp(joint[k])
                     total += joint[k]
-            value += np.log(total)
+            value += top + np.log(total)
         for k in range(K):
             if joint[k] == 0.0:
                 continue
