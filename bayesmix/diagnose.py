@@ -89,6 +89,14 @@ def reasons_for_distrust(
     return reasons
 
 
+def mixes_slowly(quantities: Mapping[str, Floats], loglik: Floats) -> bool:
+    """Whether R-hat or the bulk of effective draws of any quantity is not what is expected."""
+    summaries = [summarise(values) for values in (*quantities.values(), loglik)]
+    rhat = np.concatenate([summary.rhat.ravel() for summary in summaries])
+    bulk = np.concatenate([summary.ess_bulk.ravel() for summary in summaries])
+    return bool((rhat > RHAT).any() or (bulk < ESS_PER_CHAIN * len(loglik)).any())
+
+
 def bfmi(energy: Floats) -> Floats:
     """Estimated Bayesian fraction of missing information of every chain, (chain,); energy (chain, draw)."""
     return np.square(np.diff(energy, axis=1)).mean(1) / energy.var(1)

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesmix.centre import Centred
-from bayesmix.diagnose import reasons_for_distrust
+from bayesmix.diagnose import mixes_slowly, reasons_for_distrust
 from bayesmix.hierarchical import without_segment
+from bayesmix.hops import hop
 from bayesmix.labels import relabel, relabel_unconstrained, share_switched
 from bayesmix.modes import Weights, chains_by_mode, weigh
 from bayesmix.posterior import OF_ALL_SEGMENTS, StorePosterior, flat, parameter_draws, store_posterior
@@ -123,6 +124,8 @@ def judge(problem: Problem, drawn: Draws, reference: Floats) -> Run:
             weights = Weights(*(values[order] for values in weights))
             modes = [_mode(groups[g], problem, drawn, reference) for g in order]
             told = [_apart(modes, weights)]
+        elif len(whole.chains) > 1 and mixes_slowly(whole.quantities, whole.loglik):
+            modes = [_hopped(whole, problem, reference)]
     of_modes = tuple(tuple(_checked(problem, mode)) for mode in modes)
     reasons = [*told, *(_too_few_segments(problem, whole) if problem.sparse else ()), *of_modes[0]]
     if problem.sigma == "fixed":
@@ -156,6 +159,22 @@ def _mode(chains: Ints, problem: Problem, drawn: Draws, reference: Floats) -> Mo
     if q is not None and drawn.density is not None:
         q = relabel_unconstrained(flat(q), drawn.density.shapes, stores.permutation).reshape(q.shape)
     return Mode(chains, quantities, stores, loglik, q, drawn)
+
+
+def _hopped(mode: Mode, problem: Problem, reference: Floats) -> Mode:
+    """The same with its draws moved on between the humps that its chains pass seldom; as it is where they cannot be."""
+    drawn, q = mode.drawn, mode.unconstrained
+    if q is None or drawn.density is None or drawn.quantities_at is None:
+        return mode
+    try:
+        hops = hop(drawn.density, q, problem.settings.seed)
+    except np.linalg.LinAlgError:  # draws that stand still
+        return mode
+    sampler = drawn.sampler.assign(lp=(("chain", "draw"), hops.lp))
+    sampler = sampler.assign(hopped=(("chain", "draw"), (hops.unconstrained != q).any(2)))
+    at = drawn.quantities_at(hops.unconstrained)
+    moved = replace(drawn, quantities=at, unconstrained=hops.unconstrained, sampler=sampler)
+    return _mode(np.arange(len(q)), problem, moved, reference)
 
 
 def _checked(problem: Problem, mode: Mode) -> list[str]:

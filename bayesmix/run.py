@@ -255,7 +255,12 @@ def _varying(priors: Priors, random: Sequence[str] | None) -> Priors:
 def _drawn(problem: Problem, model: pm.Model, names: Iterable[str], starts: Sequence[dict], keep: Path | None) -> Draws:
     """Draws on the columns as they are."""
     draws = sample(model, names, starts, problem.settings, keep)
-    return replace(draws, quantities=uncentred(draws.quantities, problem.centred))
+    at, centred = draws.quantities_at, problem.centred
+    return replace(
+        draws,
+        quantities=uncentred(draws.quantities, centred),
+        quantities_at=None if at is None else lambda q: uncentred(at(q), centred),
+    )
 
 
 def _fit(problem: Problem, drawn: Draws, reference: Floats) -> Fit:

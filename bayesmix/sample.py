@@ -50,6 +50,7 @@ class Draws:
     keys : what each chain is kept under, see `bayesmix.kept`.
     unconstrained, density : (chain, draw, dimension) the same on the sampler's scale, and the density there; None where
         they are not a gradient sampler's.
+    quantities_at : what makes the former of the latter.
     """
 
     quantities: Mapping[str, Floats]
@@ -59,6 +60,7 @@ class Draws:
     keys: Sequence[str] = ()
     unconstrained: Floats | None = None
     density: Density | None = None
+    quantities_at: Callable[[Floats], Mapping[str, Floats]] | None = None
 
 
 def sample(
@@ -93,17 +95,22 @@ def sample(
         keys = [key_of(density, settings.draws, settings.tune, settings.seed, c) for c in range(settings.chains)]
         chains, resumed = _chains(density, settings, keys, keep, report)
         sampled = time.perf_counter()
-    q = np.stack([chain.q for chain in chains])
-    flat = constrain(model, density, q.reshape(-1, q.shape[-1]), list(names))
+    q, names = np.stack([chain.q for chain in chains]), list(names)
+
+    def quantities_at(q: Floats) -> dict[str, Floats]:
+        flat = constrain(model, density, q.reshape(-1, q.shape[-1]), names)
+        return {name: value.reshape(*q.shape[:2], *value.shape[1:]) for name, value in flat.items()}
+
     statistics = {name: (("chain", "draw"), np.stack([c.statistics[name] for c in chains])) for name in STATISTICS}
     return Draws(
-        {name: value.reshape(*q.shape[:2], *value.shape[1:]) for name, value in flat.items()},
+        quantities_at(q),
         xr.Dataset(statistics),
         {"compiling": round(compiled - began, 2), "sampling": round(sampled - compiled, 2)},
         resumed,
         keys,
         q,
         density,
+        quantities_at,
     )
 
 

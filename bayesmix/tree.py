@@ -210,6 +210,7 @@ def _attributes(run: Run) -> dict[str, str | int]:
         "chain_keys": list(drawn.keys),
         "divergences": int(drawn.sampler["diverging"].sum()) if "diverging" in drawn.sampler else 0,
         "labels_switched": run.switched,
+        "hopped": float(drawn.sampler["hopped"].mean()) if "hopped" in drawn.sampler else 0.0,
     }
     return {
         "schema": SCHEMA,

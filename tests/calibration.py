@@ -15,7 +15,7 @@ import multiprocessing
 import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache, partial
 from importlib.metadata import version
@@ -54,6 +54,7 @@ class Setting:
     Attributes
     ----------
     k : number of segments; 0 is the hierarchical model.
+    differ : whether the stores of a segment differ, a mixture of normals.
     drawn : the prior that truths come from.
     told : the prior that the fit is told; None is the same.
     noise : by what the residuals of the panels are multiplied, so that the fit's sigma is wrong unless it is 1.
@@ -66,6 +67,7 @@ class Setting:
     weeks: int = 12
     told: Priors | None = None
     noise: float = 1.0
+    differ: bool = field(default=False, repr=False)
 
 
 SETTINGS = {
@@ -77,6 +79,7 @@ SETTINGS = {
     "K = 3, sigma segment": Setting(3, "segment", DEFAULT),
     "K = 3, sigma fixed, few data": Setting(3, "fixed", STRONG, stores=10, weeks=4),
     "hierarchical, sigma common": Setting(0, "common", DEFAULT),
+    "normal-mixture K = 2, sigma common": Setting(2, "common", DEFAULT, differ=True),
 }
 SHIFTED = replace(STRONG, mean=tuple(m + 0.3 * s for m, s in zip(STRONG.mean, STRONG.sd, strict=True)))
 WRONG = {
@@ -116,9 +119,9 @@ def draw_truth(rng: np.random.Generator, setting: Setting) -> ParameterDraws:
         sigma = sigma * np.exp(rng.normal(np.log(priors.sigma_median), priors.sigma_log_sd, n_free))
     weight = rng.dirichlet(np.full(k, priors.concentration))
     omega = None
-    if setting.k == 0:
-        sd, r = np.abs(rng.normal(0.0, priors.spread, 2)), 2.0 * rng.beta(priors.lkj, priors.lkj) - 1.0
-        omega = (np.outer(sd, sd) * np.array([[1.0, r], [r, 1.0]]))[None, None]
+    if setting.k == 0 or setting.differ:
+        sd, r = np.abs(rng.normal(0.0, priors.spread, (k, 2))), 2.0 * rng.beta(priors.lkj, priors.lkj, k) - 1.0
+        omega = (sd[:, :, None] * sd[:, None] * np.where(np.eye(2), 1.0, r[:, None, None]))[None]
     return ParameterDraws(weight[None], mu[None], sigma[None], omega)
 
 
@@ -162,10 +165,13 @@ def quantities(draws: ParameterDraws, panel: Panel, setting: Setting) -> dict[st
     if setting.k:
         found["elasticity of the average store"] = (draws.weight * draws.mu[:, :, 1]).sum(1)
         found["stores 1 and 2 together"] = (member[:, 0] * member[:, 1]).sum(1)
-    elif draws.omega is not None:
-        sd = np.sqrt(np.diagonal(draws.omega[:, 0], axis1=1, axis2=2))
-        found |= {"sd of intercepts": sd[:, 0], "sd of elasticities": sd[:, 1]}
-        found["correlation"] = draws.omega[:, 0, 0, 1] / sd.prod(1)
+    if draws.omega is not None:
+        omega = np.take_along_axis(draws.omega, order[:, :, None, None], 1)
+        sd = np.sqrt(np.diagonal(omega, axis1=2, axis2=3))
+        for j in range(order.shape[1]):
+            one = f" {j + 1}" if setting.k else ""
+            found |= {f"sd of intercepts{one}": sd[:, j, 0], f"sd of elasticities{one}": sd[:, j, 1]}
+            found[f"correlation{one}"] = omega[:, j, 0, 1] / sd[:, j].prod(1)
     return found
 
 
@@ -181,15 +187,16 @@ def log_prior(draws: ParameterDraws, setting: Setting) -> np.ndarray:
         inside = np.maximum(draws.weight, 1e-300)
         total += dirichlet.logpdf((inside / inside.sum(1, keepdims=True)).T, alpha)
     if draws.omega is not None:
-        sd = np.sqrt(np.diagonal(draws.omega[:, 0], axis1=1, axis2=2))
-        total += halfnorm.logpdf(sd, scale=priors.spread).sum(1)
-        total += beta.logpdf(0.5 * (1.0 + draws.omega[:, 0, 0, 1] / sd.prod(1)), priors.lkj, priors.lkj)
+        sd = np.sqrt(np.diagonal(draws.omega, axis1=2, axis2=3))
+        total += halfnorm.logpdf(sd, scale=priors.spread).sum((1, 2))
+        partial = 0.5 * (1.0 + draws.omega[:, :, 0, 1] / sd.prod(2))
+        total += beta.logpdf(partial, priors.lkj, priors.lkj).sum(1)
     return total
 
 
 def rank_one(setting: Setting, seed: tuple[int, ...]) -> Ranked:
     """Draw a truth and a panel, fit, and rank."""
-    from bayesmix.run import fit_hierarchical, fit_mixture
+    from bayesmix.run import fit_hierarchical, fit_mixture, fit_normal_mixture
     from bayesmix.settings import Settings
 
     rng = np.random.default_rng(seed)
@@ -200,7 +207,8 @@ def rank_one(setting: Setting, seed: tuple[int, ...]) -> Ranked:
         "settings": Settings(draws=500, tune=500, chains=4, seed=int(rng.integers(2**31))),
     }
     began = perf_counter()
-    fit = fit_mixture(panel, setting.k, **options) if setting.k else fit_hierarchical(panel, **options)
+    of_segments = partial(fit_normal_mixture if setting.differ else fit_mixture, k=setting.k)
+    fit = (of_segments if setting.k else fit_hierarchical)(panel, **options)
     seconds = perf_counter() - began
     modes = fit.group("modes")
     weight = np.ones(1) if modes is None else modes["weight"].to_numpy()
@@ -228,7 +236,7 @@ def centred(draws: ParameterDraws, forward: np.ndarray) -> ParameterDraws:
 
 def calibrate(setting: Setting, fits: int, processes: int = 2) -> list[Ranked]:
     """Ranks of many fits, the same whatever the number of processes."""
-    seeds = [(crc32(repr(setting).encode()), i) for i in range(fits)]
+    seeds = [(crc32(repr(setting).encode()), i, int(setting.differ)) for i in range(fits)]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
         return list(pool.map(partial(rank_one, setting), seeds, chunksize=5))

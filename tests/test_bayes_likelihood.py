@@ -145,3 +145,33 @@ def test_a_segment_that_is_no_number_makes_the_value_none():
         broken = [values.copy() for values in parameters]
         broken[j].flat[-1] = np.nan
         assert np.isnan(compiled(*broken, *stores)[0])
+
+
+def test_one_segment_that_is_no_number_makes_the_value_none():
+    stores, _, (log_weight, mu, sigma, factor, effect) = problem(0, spread=False)
+    value = compiled(log_weight[:1], np.full_like(mu[:1], np.nan), sigma[:1], factor, effect, *stores)[0]
+    assert np.isnan(value)
+
+
+@pytest.mark.parametrize(("narrow", "lost"), [(1.0, 1e-11), (1e-4, 1e-7)])
+@pytest.mark.parametrize("flat", [1.0, 1e-5])
+def test_two_coefficients_are_three_of_which_one_is_absent(narrow, lost, flat):
+    """The closed form for two against the factorisation for any number, also where prices or stores hardly differ."""
+    rng = np.random.default_rng(1)
+    rows = oracles.draw_rows(rng, 20, 2, weeks=(1, 60))
+    x = np.column_stack([rows.x[:, 0], 0.3 + narrow * rows.x[:, 1]])
+    data = by_design(build(rows.store, x, rows.y, 20))
+    factor = rng.normal(size=(2, 2, 2)) * [1.0, flat]
+    mu, sigma, effect = data.b[5:7] + rng.normal(size=(2, 2)), np.array([0.3, 1.1]), np.zeros((0, 2))
+    parameters = [np.log([0.6, 0.4]), mu, sigma, factor, effect]
+
+    def wider(array, axes):
+        return np.pad(array, [(0, 0)] + [(0, 1)] * axes)
+
+    more = data._replace(root=wider(data.root, 2), b=wider(data.b, 1))
+    two = compiled(*parameters, *data)
+    three = compiled(parameters[0], wider(mu, 1), sigma, wider(factor, 2), np.zeros((0, 3)), *more)
+    assert two[0] == pytest.approx(three[0], rel=lost)
+    for found, expected in zip(two[1:], three[1:], strict=True):
+        expected = expected[tuple(slice(n) for n in found.shape)]
+        np.testing.assert_allclose(found, expected, atol=10.0 * lost * np.abs(expected).max())

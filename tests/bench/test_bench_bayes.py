@@ -213,7 +213,7 @@ def test_sampling_is_flat_in_weeks(timed, capsys):
         for weeks, (model, start) in models.items():
             draws = sample(model, QUANTITIES, [start] * 4, Settings(1000, 1000, 4, seed))
             taken[weeks].append(timed[-1])
-            steps[weeks].append(int(draws.statistics["n_steps"].sum()))
+            steps[weeks].append(int(draws.sampler["n_steps"].sum()))
     few, many = (np.array(taken[weeks][1:]) for weeks in models)
     clock, processor = np.median(many / few, axis=0)
     with capsys.disabled():
