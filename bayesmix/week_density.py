@@ -80,7 +80,7 @@ def log_density(of: NormalMixtures, y: Floats) -> Floats:
 
 
 def log_density_left_out(stats: GaussianStatistics, draws: ParameterDraws, weeks: Weeks) -> Floats:
-    """log p(y_it | the other weeks of store i) under each draw, for weeks that `stats` contains; (draw, row)."""
+    """Density of weeks that `stats` contains, given the other weeks of their store, log p(y_it | y_i,-t); (draw, row)."""
     with np.errstate(divide="ignore"):
         log_weight = np.log(draws.weight)
     joint = log_weight[:, None] + component_loglik(stats, draws.mu, draws.sigma, draws.omega)
@@ -117,13 +117,13 @@ def _of_rows(values: Floats, store: Ints) -> Floats:
 
 
 def _product(values: Floats, x: Floats) -> Floats:
-    """values (draw, row, segment, coefficient) times x (row, coefficient), summed over coefficients."""
+    """Values (draw, row, segment, coefficient) times x (row, coefficient), summed over coefficients."""
     terms = (values[..., a] * x[:, None, a] for a in range(x.shape[1]))
     return np.asarray(sum(terms), dtype=float)
 
 
 def _products(values: Floats, x: Floats, z: Floats) -> Floats:
-    """x' values z for values (draw, row, segment, coefficient, coefficient)."""
+    """Forms x' values z, for values (draw, row, segment, coefficient, coefficient)."""
     return np.asarray(sum(_product(values[..., a], x) * z[:, None, a] for a in range(z.shape[1])), dtype=float)
 
 

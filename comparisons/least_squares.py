@@ -20,12 +20,12 @@ class Regression(NamedTuple):
     borrowed: NDArray[np.bool_]
 
 
-def one_regression(stats: GaussianStatistics, weeks: Weeks, *, fixed: bool) -> Scores:
+def one_regression(stats: GaussianStatistics, weeks: Weeks, *, fixed: bool) -> Regression:
     """All stores as one: Student t of its residual variance, or sigma 1 where that is fixed."""
     b = pooled_coefficients(stats)
     rss = sums_of_squares(stats, b[None]).sum()
     whole = GaussianStatistics(stats.n.sum(keepdims=True), stats.xtx.sum(0)[None], b[None], np.array([rss]))
-    return _scores(whole, weeks._replace(store=np.zeros_like(weeks.store)), None, fixed=fixed).scores
+    return _scores(whole, weeks._replace(store=np.zeros_like(weeks.store)), None, fixed=fixed)
 
 
 def own_regressions(stats: GaussianStatistics, weeks: Weeks, *, common: bool, fixed: bool = False) -> Regression:
@@ -36,7 +36,7 @@ def own_regressions(stats: GaussianStatistics, weeks: Weeks, *, common: bool, fi
     common : whether the residual variance is one of all stores; else each store's own.
     fixed : whether it is 1, as where sigma is fixed.
     """
-    return _scores(stats, weeks, one_regression(stats, weeks, fixed=fixed), fixed=fixed, common=common)
+    return _scores(stats, weeks, one_regression(stats, weeks, fixed=fixed).scores, fixed=fixed, common=common)
 
 
 def _scores(
