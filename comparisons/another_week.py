@@ -191,9 +191,6 @@ def _posterior(
             by_draw += of_draw
     future = leave_future_out(split, fit, refit)
     flags = () if fit.trusted else ("fit not trusted",)
-    refits = int(future.refitted.sum())
-    if refits:
-        flags += (f"fitted again {refits} of {split.n_steps - 1} times one step ahead",)
     if loo is not None and loo.n_doubtful:
         flags += (f"{loo.n_doubtful} of {loo.khat_i.size} weeks left out with Pareto k above {loo.khat_limit:.2f}",)
     price = price_column(fit.coefficients)
@@ -224,7 +221,7 @@ def _regressions(split: SplitPanel, *, fixed: bool) -> list[Judged]:
     for name, kind in kinds.items():
         scores, borrowed = kind(stats, later)
         unable = np.unique(later.store[borrowed]).size
-        flags = (f"weeks of {unable} of {stores} stores by one regression: their own settle none",) if unable else ()
+        flags = (f"{unable} of {stores} stores by one regression: their own weeks settle none",) if unable else ()
         slopes = None if price is None else np.zeros(stores) if name == ONE else stats.b[:, price]
         found.append(Judged(name, "regression", scores, ahead[name], slopes=slopes, flags=flags))
     return found

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from bayesmix.rounding import fixed, listed
 from bayesmix.svg import inline_svg
-from comparisons.another_week import AnotherWeek
+from comparisons.another_week import ONE, AnotherWeek
 from comparisons.known_weeks import KnownWeeks, known_weeks_picture
 from comparisons.week_table import WeekRow, parted, told, week_rows
 
@@ -44,8 +44,8 @@ def week_section(of: AnotherWeek | None) -> WeekSection | None:
     rows = week_rows(of)
     first: dict[str, WeekRow] = {}
     for row in rows:
-        kind = row.name if row.model == "regression" else row.model
-        first.setdefault(kind, row)
+        kind = row.name if row.name == ONE else row.model
+        first.setdefault(kind, row._replace(name="least squares") if kind == "regression" else row)
     picture = None
     if of.known is not None:
         picture = Markup(inline_svg(known_weeks_picture(of.known), "known-weeks", _alt(of.known)))

@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bayesmix.rounding import NONE, by_error, fixed
-from comparisons.another_week import AnotherWeek, Judged
+from bayesmix.rounding import NONE, by_error, fixed, listed
+from comparisons.another_week import COMMON, OWN, AnotherWeek, Judged
+from comparisons.differences import SURE
 from comparisons.week_scores import Mean
 from em.show import narrow
 
@@ -24,6 +25,7 @@ class WeekRow(NamedTuple):
     out, behind_out : leave one week out.
     error : typical error of log sales; root mean square.
     spread : standard deviation of the price elasticities of the stores.
+    refits : times the model was fitted again to go on one step ahead; None of regressions.
     """
 
     name: str
@@ -39,6 +41,7 @@ class WeekRow(NamedTuple):
     behind_out: Mean | None
     error: Mean
     spread: float | None
+    refits: int | None
 
 
 def week_rows(of: AnotherWeek) -> list[WeekRow]:
@@ -62,22 +65,33 @@ def _row(of: AnotherWeek, one: Judged) -> WeekRow:
         behind_out=out[1] if out else None,
         error=of.error(one),
         spread=None if one.slopes is None else float(one.slopes.std()),
+        refits=None if one.future is None else int(one.future.refitted.sum()),
     )
 
 
 def told(of: AnotherWeek) -> str:
-    """Which model predicts another week best, and which are as good, in a sentence."""
-    others = [(one, of.behind(one)) for one in of.models[1:]]
-    if not others:
-        return f"{of.best.name} is the only model."
-    level = [one.name for one, behind in others if abs(behind.value) < 2.0 * behind.se]
+    """Which model predicts another week best, by which score, and which are as good, in a few sentences."""
+    best, others = of.best, [(one, of.behind(one)) for one in of.models[1:]]
+    level = [one.name for one, behind in others if abs(behind.value) < SURE * behind.se]
+    said = f"By log score, {best.name} predicts the later weeks best"
     if level:
-        return f"{of.best.name} predicts the later weeks best, but within two standard errors of {', '.join(level)}."
-    one, (value, se) = others[0]
-    return (
-        f"{of.best.name} predicts the later weeks best: {by_error(-value, se)} (standard error {by_error(se, se)}) in "
-        f"log-density per week ahead of {one.name}, the next."
-    )
+        said += f", within two standard errors of {listed(level)}."
+    else:
+        one, (value, se) = others[0]
+        ahead = f"{by_error(-value, se)} (standard error {by_error(se, se)})"
+        said += f": {ahead} in log-density per week ahead of {one.name}, the next."
+    nearest = min(of.models, key=lambda one: float(one.scores.crps.mean()))
+    if nearest is not best:
+        said += f" By CRPS it is {nearest.name}."
+    own, common = (next((one for one in of.models if one.name == name), None) for name in (OWN, COMMON))
+    if own and common:
+        gain = of.mean(own.scores.log_score - common.scores.log_score)
+        if gain.value > SURE * gain.se:
+            said += (
+                f" Stores differ in their weekly scatter: a sigma for each is worth {by_error(*gain)} (standard error "
+                f"{by_error(gain.se, gain.se)}) to least squares, and none of the models here has one."
+            )
+    return said
 
 
 def parted(of: AnotherWeek) -> str:

@@ -133,7 +133,7 @@ def test_the_truth_wins(truth):
     one, pooled = by_name["mixture K=1"].scores, by_name[ONE].scores
     np.testing.assert_allclose(one.log_score, pooled.log_score, atol=0.02)  # one segment is one regression
     np.testing.assert_allclose(one.crps, pooled.crps, atol=0.02)
-    assert told(found).startswith(found.best.name)
+    assert told(found).startswith(f"By log score, {found.best.name} predicts the later weeks best")
 
 
 @pytest.fixture(scope="module")
