@@ -80,7 +80,7 @@ def log_density(of: NormalMixtures, y: Floats) -> Floats:
 
 
 def log_density_left_out(stats: GaussianStatistics, draws: ParameterDraws, weeks: Weeks) -> Floats:
-    """Log-density of weeks that `stats` contains given the other weeks of their store, p(y_it | y_i,-t); (draw, row)."""
+    """Log p(y_it | y_i,-t), given the other weeks of the store, of weeks that `stats` contains; (draw, row)."""
     with np.errstate(divide="ignore"):
         log_weight = np.log(draws.weight)
     joint = log_weight[:, None] + component_loglik(stats, draws.mu, draws.sigma, draws.omega)

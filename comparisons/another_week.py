@@ -163,7 +163,8 @@ def _judge(
     split: SplitPanel, models: Sequence[Candidate], whole: dict[str, WeekLoo], settings: Settings
 ) -> AnotherWeek:
     first = split.until(1)
-    judged, fits, distrust = _regressions(split, fixed=all(one.sigma == "fixed" for one in models)), {}, []
+    fixed = all(one.sigma == "fixed" for one in models)
+    judged, fits, distrust = _regressions(split, fixed=fixed, left_out=bool(whole)), {}, []
     for one in watched(models, "fitting the first weeks", len(models)):
         fit = fits[one.name] = one.fit(first, settings)
         judged.append(_posterior(split, one, fit, partial(one.fit, settings=settings), whole.get(one.name)))
@@ -173,9 +174,7 @@ def _judge(
     for one in judged:
         if one.name in fits:
             shown.setdefault(one.model, one.name)
-    known = error_by_known_weeks(
-        split, {name: fits[name] for name in shown.values()}, fixed=all(one.sigma == "fixed" for one in models)
-    )
+    known = error_by_known_weeks(split, {name: fits[name] for name in shown.values()}, fixed=fixed)
     return AnotherWeek(split, tuple(judged), known, split.notes, tuple(distrust))
 
 
@@ -201,7 +200,7 @@ def _posterior(
     )  # fmt: skip
 
 
-def _regressions(split: SplitPanel, *, fixed: bool) -> list[Judged]:
+def _regressions(split: SplitPanel, *, fixed: bool, left_out: bool) -> list[Judged]:
     """The rivals that pool nothing and everything."""
     stats, later = store_statistics(split.until(1)), weeks_of(split.panel).of(split.later)
     price, stores = price_column(split.panel.coefficients), stats.n_stores
@@ -223,5 +222,9 @@ def _regressions(split: SplitPanel, *, fixed: bool) -> list[Judged]:
         unable = np.unique(later.store[borrowed]).size
         flags = (f"{unable} of {stores} stores by one regression: their own weeks settle none",) if unable else ()
         slopes = None if price is None else np.zeros(stores) if name == ONE else stats.b[:, price]
-        found.append(Judged(name, "regression", scores, ahead[name], slopes=slopes, flags=flags))
+        loo = None
+        if left_out:
+            exact = kind(store_statistics(split.panel), weeks_of(split.panel), left_out=True).scores.log_score
+            loo = WeekLoo(exact, np.full(exact.size, np.nan), np.inf)
+        found.append(Judged(name, "regression", scores, ahead[name], slopes=slopes, loo=loo, flags=flags))
     return found

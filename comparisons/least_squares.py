@@ -20,45 +20,62 @@ class Regression(NamedTuple):
     borrowed: NDArray[np.bool_]
 
 
-def one_regression(stats: GaussianStatistics, weeks: Weeks, *, fixed: bool) -> Regression:
-    """All stores as one: Student t of its residual variance, or sigma 1 where that is fixed."""
+def one_regression(stats: GaussianStatistics, weeks: Weeks, *, fixed: bool, left_out: bool = False) -> Regression:
+    """All stores as one: Student t of its residual variance, or sigma 1 where that is fixed.
+
+    Parameters
+    ----------
+    left_out : the weeks are among those of `stats`, and each is predicted without it.
+    """
     b = pooled_coefficients(stats)
     rss = sums_of_squares(stats, b[None]).sum()
     whole = GaussianStatistics(stats.n.sum(keepdims=True), stats.xtx.sum(0)[None], b[None], np.array([rss]))
-    return _scores(whole, weeks._replace(store=np.zeros_like(weeks.store)), None, fixed=fixed)
+    return _scores(whole, weeks._replace(store=np.zeros_like(weeks.store)), False, fixed, left_out)
 
 
-def own_regressions(stats: GaussianStatistics, weeks: Weeks, *, common: bool, fixed: bool = False) -> Regression:
+def own_regressions(
+    stats: GaussianStatistics, weeks: Weeks, *, common: bool, fixed: bool = False, left_out: bool = False
+) -> Regression:
     """Each store by its own least squares.
 
     Parameters
     ----------
     common : whether the residual variance is one of all stores; else each store's own.
     fixed : whether it is 1, as where sigma is fixed.
+    left_out : the weeks are among those of `stats`, and each is predicted without it.
     """
-    return _scores(stats, weeks, one_regression(stats, weeks, fixed=fixed).scores, fixed=fixed, common=common)
+    mine = _scores(stats, weeks, common, fixed, left_out)
+    whole = one_regression(stats, weeks, fixed=fixed, left_out=left_out).scores
+    pairs = zip(mine.scores, whole, strict=True)
+    return Regression(Scores(*(np.where(mine.borrowed, two, one) for one, two in pairs)), mine.borrowed)
 
 
-def _scores(
-    stats: GaussianStatistics, weeks: Weeks, otherwise: Scores | None, *, fixed: bool, common: bool = False
-) -> Regression:
-    leverage, settled = _leverage(stats, weeks)
-    location = np.einsum("rp,rp->r", weeks.x, stats.b[weeks.store])
+def _scores(stats: GaussianStatistics, weeks: Weeks, common: bool, fixed: bool, left_out: bool) -> Regression:
+    """Regression by store, and where it says nothing.
+
+    Without week t, of residual e and leverage h, its residual is e / (1 - h) and the sum of squares is less by
+    e^2 / (1 - h) (Cook & Weisberg 1982, section 2.2).
+    """
+    leverage, able = _leverage(stats, weeks)
+    error = weeks.y - np.einsum("rp,rp->r", weeks.x, stats.b[weeks.store])
     degrees = np.maximum(stats.n - spectrum(stats.xtx).seen.sum(1), 0.0)
     rss = stats.rss
-    if common or fixed:
+    if common:
         degrees, rss = (np.full(stats.n_stores, values.sum()) for values in (degrees, rss))
-    able = settled & (fixed | ((degrees >= LEAST) & (rss > 0.0))[weeks.store])
-    variance = np.ones(stats.n_stores) if fixed else np.divide(rss, degrees, out=np.ones_like(rss), where=degrees > 0.0)
-    scale = np.sqrt(variance[weeks.store] * (1.0 + leverage))
+    degrees, rss, spread = degrees[weeks.store], rss[weeks.store], 1.0 + leverage
+    if left_out:
+        able &= leverage < 1.0 - SETTLED
+        rest = np.where(able, 1.0 - leverage, 1.0)
+        degrees, rss = degrees - 1.0, np.maximum(rss - np.square(error) / rest, 0.0)
+        error, spread = error / rest, 1.0 / rest
     if fixed:
-        normal = NormalMixtures(np.ones((1, scale.size, 1)), location[None, :, None], scale[None, :, None])
-        found = scores_of_draws(normal, weeks.y)[0]
-    else:
-        found = scores_of_student(location, scale, np.maximum(degrees, LEAST)[weeks.store], weeks.y)
-    if otherwise is not None:
-        found = Scores(*(np.where(able, mine, pooled) for mine, pooled in zip(found, otherwise, strict=True)))
-    return Regression(found, ~able)
+        sd = np.sqrt(spread)[None, :, None]
+        normal = NormalMixtures(np.ones_like(sd), (weeks.y - error)[None, :, None], sd)
+        return Regression(scores_of_draws(normal, weeks.y)[0], ~able)
+    able &= (degrees >= LEAST) & (rss > 0.0)
+    degrees = np.where(able, degrees, LEAST)
+    scale = np.sqrt(np.where(able, rss / degrees, 1.0) * spread)
+    return Regression(scores_of_student(weeks.y - error, scale, degrees, weeks.y), ~able)
 
 
 def _leverage(stats: GaussianStatistics, weeks: Weeks) -> tuple[Floats, NDArray[np.bool_]]:

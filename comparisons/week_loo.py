@@ -32,7 +32,7 @@ class WeekLoo(NamedTuple):
     Attributes
     ----------
     elpd_i : (row,) log-density of each week, in the order of the panel's rows.
-    khat_i : (row,) Pareto k.
+    khat_i : (row,) Pareto k; NaN where the value is exact.
     khat_limit : above it elpd_i is not reliable; min(1 - 1 / log10(draws), 0.7).
     """
 

@@ -129,3 +129,23 @@ def test_weeks_that_a_store_does_not_settle_are_predicted_by_one_regression():
     mean = y[5:10].mean()
     expected = student.logpdf(9.0, 4, mean, y[5:10].std(ddof=1) * np.sqrt(1.2))
     assert own.scores.log_score[1] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("rule", [{"common": False}, {"common": True}, {"common": True, "fixed": True}, None])
+def test_a_week_left_out_of_a_regression_is_that_of_the_other_weeks(rule):
+    rows = oracles.draw_rows(np.random.default_rng(6), 4, 2, weeks=(3, 8))
+    weeks = Weeks(rows.store, rows.x, rows.y)
+
+    def judged(stats, some, **options):
+        if rule is None:
+            return one_regression(stats, some, fixed=False, **options)
+        return own_regressions(stats, some, **rule, **options)
+
+    found = judged(build(rows.store, rows.x, rows.y, 4), weeks, left_out=True)
+    for r in range(rows.y.size):
+        others = np.arange(rows.y.size) != r
+        stats = build(rows.store[others], rows.x[others], rows.y[others], 4)
+        one = judged(stats, weeks.of(np.array([r])))
+        for got, expected in zip(found.scores, one.scores, strict=True):
+            assert got[r] == pytest.approx(expected[0], rel=1e-8, abs=1e-9)
+        assert found.borrowed[r] == one.borrowed[0]

@@ -8,6 +8,7 @@ import xarray as xr
 from fits_by_hand import fit_of
 from fits_for_comparisons import (
     MU,
+    OMEGA,
     PRIOR_MEAN,
     PRIOR_SD,
     altered,
@@ -29,6 +30,7 @@ from comparisons.leave_future_out import leave_future_out
 from comparisons.week_loo import week_loo
 from comparisons.week_table import told, week_rows
 from em.errors import InputError
+from em.likelihood import component_loglik
 from em.panel import store_statistics
 from em.split_weeks import rows_of, split_weeks
 
@@ -99,6 +101,18 @@ def test_one_step_ahead_adds_up_to_the_density_of_the_future():
     np.testing.assert_allclose(found.elpd_i, exact, atol=0.05)
     assert np.isnan(found.khat[0])
     assert len(calls) == found.refitted.sum()
+
+
+def test_one_step_ahead_with_everything_known_is_the_chain_rule():
+    """All draws alike: the steps of each store add up to its density less that of its first weeks."""
+    split = split_weeks(panel(continuous(8), weeks=15, unequal=True, seed=2))
+    whole, first = store_statistics(split.panel), store_statistics(split.until(1))
+    draws = {"mu": np.tile(MU, (4, 1)), "omega": np.tile(OMEGA, (4, 1, 1)), "sigma": np.full(4, 0.9)}
+    start = altered(fit_of(first, split.panel.coefficients, **draws), stores=split.panel.stores)
+    found = leave_future_out(split, start, lambda part: pytest.fail("nothing to fit again"))
+    sums = np.bincount(split.panel.store[split.later], weights=found.elpd_i, minlength=8)
+    one = MU[None], np.array([0.9]), OMEGA[None]
+    np.testing.assert_allclose(sums, (component_loglik(whole, *one) - component_loglik(first, *one))[:, 0], atol=1e-9)
 
 
 def test_weights_that_carry_no_further_are_renewed_by_a_fit(monkeypatch):
