@@ -1,0 +1,140 @@
+"""Another week of a known store: its exact density given the store's other weeks, under every draw of the parameters.
+
+Given segment k and some weeks of store i, its coefficients are N(m, V) (`bayesmix.conditional`), so a further week with
+columns x has log sales
+
+    y ~ sum_k r_k N(x'm_k, sigma_k^2 + x'V_k x),   r_k the store's membership given those weeks.
+
+A week that is itself among those that gave m and V is taken out again without solving anything anew. With residual
+e = y - x'm and leverage l = x'V x / sigma^2, what the others say of it is (rank-one downdate; Cook & Weisberg 1982)
+
+    y - x'm_- = e / (1 - l),   sigma^2 + x'V_- x = sigma^2 / (1 - l),
+
+and as p(y_i | k) = p(y_it | y_i,-t, k) p(y_i,-t | k), with f_k the joint density of segment and store,
+
+    p(y_it | y_i,-t) = sum_k f_k / sum_k [ f_k / p(y_it | y_i,-t, k) ].
+"""
+
+from collections.abc import Iterator
+from functools import reduce
+from typing import NamedTuple
+
+import numpy as np
+
+from bayesmix.conditional import store_coefficients
+from bayesmix.known_stores import given_data
+from bayesmix.posterior import ParameterDraws
+from em.likelihood import LOG_2PI, component_loglik
+from em.statistics import Floats, GaussianStatistics, Ints
+
+MOST = 2_000_000  # numbers in the largest array of one piece
+
+
+class Weeks(NamedTuple):
+    """Rows of a panel.
+
+    Attributes
+    ----------
+    store : (row,) index of the row's store, rising.
+    x : (row, coefficient)
+    y : (row,) log sales.
+    """
+
+    store: Ints
+    x: Floats
+    y: Floats
+
+    def of(self, rows: slice | np.ndarray) -> "Weeks":
+        """Some of the rows."""
+        return Weeks(self.store[rows], self.x[rows], self.y[rows])
+
+
+class NormalMixtures(NamedTuple):
+    """What each draw predicts of each week: weight, mean and sd of its segments' normals, each (draw, row, segment)."""
+
+    weight: Floats
+    mean: Floats
+    sd: Floats
+
+
+def predicted(stats: GaussianStatistics, draws: ParameterDraws, weeks: Weeks) -> NormalMixtures:
+    """Distributions of log sales in further weeks of stores.
+
+    Parameters
+    ----------
+    stats : of the weeks already seen, without those to predict; a store without any is one not yet seen.
+    """
+    known = given_data(stats, draws)
+    spread = _products(_of_rows(known.variance, weeks.store), weeks.x, weeks.x)
+    variance = np.square(draws.sigma)[:, None] + np.maximum(spread, 0.0)
+    weight = known.membership[:, weeks.store]
+    mean = _product(_of_rows(known.mean, weeks.store), weeks.x)
+    return NormalMixtures(weight, mean, np.broadcast_to(np.sqrt(variance), weight.shape))
+
+
+def log_density(of: NormalMixtures, y: Floats) -> Floats:
+    """Log-density of the log sales y (row,) under each draw; (draw, row)."""
+    with np.errstate(divide="ignore"):
+        log_weight = np.log(of.weight)
+    return _logsumexp(log_weight + _log_normal(y[:, None] - of.mean, np.square(of.sd)))
+
+
+def log_density_left_out(stats: GaussianStatistics, draws: ParameterDraws, weeks: Weeks) -> Floats:
+    """Log p(y_it | y_i,-t), given the other weeks of the store, of weeks that `stats` contains; (draw, row)."""
+    with np.errstate(divide="ignore"):
+        log_weight = np.log(draws.weight)
+    joint = log_weight[:, None] + component_loglik(stats, draws.mu, draws.sigma, draws.omega)
+    mean, variance = store_coefficients(stats, draws.mu, draws.sigma, draws.omega)
+    noise = np.square(draws.sigma)[:, None]
+    error = weeks.y[:, None] - _product(_of_rows(mean, weeks.store), weeks.x)
+    left = 1.0 - np.maximum(_products(_of_rows(variance, weeks.store), weeks.x, weeks.x), 0.0) / noise
+    alone = _log_normal(error / left, noise / left)
+    joint = joint[:, weeks.store]
+    return _logsumexp(joint) - _logsumexp(joint - alone)
+
+
+def pieces(weeks: Weeks, n_stores: int, draws: ParameterDraws) -> Iterator[tuple[Ints, Weeks]]:
+    """Stores few enough for memory, with their weeks, whose `store` then counts within the piece."""
+    n, k, p = draws.mu.shape
+    ends = np.searchsorted(weeks.store, np.arange(n_stores + 1))
+    longest = max(1, int(np.diff(ends).max()))
+    size = max(1, MOST // (n * k * (longest if draws.omega is None else longest * p + p * p)))
+    for begin in range(0, n_stores, size):
+        stores = np.arange(begin, min(begin + size, n_stores))
+        part = weeks.of(slice(ends[stores[0]], ends[stores[-1] + 1]))
+        yield stores, part._replace(store=part.store - begin)
+
+
+def thinned(draws: ParameterDraws, most: int = 1000) -> ParameterDraws:
+    """At most so many draws, evenly taken."""
+    kept = np.unique(np.linspace(0, len(draws.weight) - 1, min(most, len(draws.weight))).astype(np.intp))
+    return ParameterDraws(*(None if values is None else values[kept] for values in draws))  # pyright: ignore[reportArgumentType]
+
+
+def _of_rows(values: Floats, store: Ints) -> Floats:
+    """Values (draw, store, ...) of each row's store; an axis of stores of length one is left as it is."""
+    return values[:, store] if values.shape[1] > 1 else values
+
+
+def _product(values: Floats, x: Floats) -> Floats:
+    """Values (draw, row, segment, coefficient) times x (row, coefficient), summed over coefficients."""
+    terms = (values[..., a] * x[:, None, a] for a in range(x.shape[1]))
+    return np.asarray(sum(terms), dtype=float)
+
+
+def _products(values: Floats, x: Floats, z: Floats) -> Floats:
+    """Forms x' values z, for values (draw, row, segment, coefficient, coefficient)."""
+    return np.asarray(sum(_product(values[..., a], x) * z[:, None, a] for a in range(z.shape[1])), dtype=float)
+
+
+def _log_normal(error: Floats, variance: Floats) -> Floats:
+    return -0.5 * (LOG_2PI + np.log(variance) + np.square(error) / variance)
+
+
+def _logsumexp(values: Floats) -> Floats:
+    """Over the last axis, which is short: segment by segment, in long loops."""
+    parts = [values[..., k] for k in range(values.shape[-1])]
+    if len(parts) == 1:
+        return parts[0]
+    top = reduce(np.maximum, parts)
+    return top + np.log(sum(np.exp(part - top) for part in parts))

@@ -1,0 +1,71 @@
+"""The section of the comparison page on another week of a known store."""
+
+from dataclasses import dataclass, field
+
+from markupsafe import Markup
+
+from bayesmix.rounding import fixed, listed
+from bayesmix.svg import inline_svg
+from comparisons.another_week import ONE, AnotherWeek
+from comparisons.known_weeks import KnownWeeks, known_weeks_picture
+from comparisons.week_table import WeekRow, parted, told, week_rows
+
+
+@dataclass(frozen=True)
+class WeekSection:
+    """What the template weeks.html renders; without one it is left out.
+
+    Attributes
+    ----------
+    told, parted : which model predicts best; what was fitted and what was scored.
+    rows : models, best first.
+    kinds : the rows of least squares and of the best fit of each kind, for shrinkage beside error.
+    with_loo : whether any model was judged by leaving one week out.
+    picture : error against the weeks known, as inline SVG.
+    crps_error : the largest simulation error of a mean CRPS.
+    notes, distrust : what a careful reader should be told.
+    """
+
+    told: str
+    parted: str
+    rows: list[WeekRow]
+    kinds: list[WeekRow]
+    with_loo: bool
+    picture: Markup | None = field(repr=False)
+    crps_error: float
+    notes: tuple[str, ...]
+    distrust: tuple[str, ...]
+
+
+def week_section(of: AnotherWeek | None) -> WeekSection | None:
+    """The section as the template wants it; None of None."""
+    if of is None:
+        return None
+    rows = week_rows(of)
+    first: dict[str, WeekRow] = {}
+    for row in rows:
+        kind = row.name if row.name == ONE else row.model
+        first.setdefault(kind, row._replace(name="least squares") if kind == "regression" else row)
+    picture = None
+    if of.known is not None:
+        picture = Markup(inline_svg(known_weeks_picture(of.known), "known-weeks", _alt(of.known)))
+    return WeekSection(
+        told=told(of),
+        parted=parted(of),
+        rows=rows,
+        kinds=sorted(first.values(), key=lambda row: row.error.value),
+        with_loo=any(row.out for row in rows),
+        picture=picture,
+        crps_error=max(one.crps_error for one in of.models),
+        notes=of.notes,
+        distrust=of.distrust,
+    )
+
+
+def _alt(known: KnownWeeks) -> str:
+    each = [
+        f"{name} from {fixed(float(error[0]), 2)} with {known.weeks[0]} to {fixed(float(error[-1]), 2)} with "
+        f"{known.weeks[-1]}"
+        for name, error in known.error.items()
+    ]
+    return f"Lines of the typical error in log sales against the weeks known of a store: {listed(each)}."
