@@ -89,7 +89,7 @@ def store_traits(
     if ranks[-1] < len(names):
         first = next(j for j, rank in enumerate(ranks) if rank <= j)
         raise InputError(
-            f"{table.file}: {what} {formula!r}: {names[first]} is the same in all {len(stores)} stores or a "
+            f"{table.file}: {what} {formula!r}: {names[first]} is the same in all stores or a "
             "combination of others; expected traits that differ between stores, each in its own way"
         )
     return values, tuple("intercept" if name == "Intercept" else name for name in names)

@@ -14,9 +14,10 @@ by the determinant lemma and Woodbury's identity; every term but the logarithms 
 
 import numpy as np
 
-from em.statistics import Floats, GaussianStatistics, spectrum, sums_of_squares
+from em.statistics import Floats, GaussianStatistics, column_sizes, sums_of_squares
 
 LOG_2PI = float(np.log(2.0 * np.pi))
+UNEVEN = 100.0  # times the smallest column that the largest may be before rounding of the one spoils the other
 
 
 def component_loglik(stats: GaussianStatistics, mu: Floats, sigma: Floats, omega: Floats | None = None) -> Floats:
@@ -56,8 +57,13 @@ def component_loglik(stats: GaussianStatistics, mu: Floats, sigma: Floats, omega
 
 
 def roots(xtx: Floats) -> Floats:
-    """R with R'R = X'X for every store, also where X'X is singular; (store, coefficient, coefficient)."""
-    values, vectors, scale, _ = spectrum(xtx)  # scaled, so that units do not decide what rounding spoils
+    """R with R'R = X'X for every store, also where X'X is singular; (store, coefficient, coefficient).
+
+    Rounding is relative to the largest column, so columns of very different sizes are brought to one before.
+    """
+    scale = column_sizes(xtx)
+    scale = scale if scale.max(initial=1.0) > UNEVEN * scale.min(initial=1.0) else np.ones_like(scale)
+    values, vectors = np.linalg.eigh(xtx / (scale[:, :, None] * scale[:, None, :]))
     return np.sqrt(np.clip(values, 0.0, None))[:, :, None] * np.swapaxes(vectors, -1, -2) * scale[:, None, :]
 
 

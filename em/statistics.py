@@ -178,10 +178,15 @@ class Spectrum(NamedTuple):
     seen: NDArray[np.bool_]
 
 
+def column_sizes(xtx: Floats) -> Floats:
+    """Length of each column of X, 1 for one of zeros; (..., coefficient)."""
+    size = np.sqrt(np.diagonal(xtx, axis1=-2, axis2=-1))
+    return np.where(size > 0.0, size, 1.0)
+
+
 def spectrum(xtx: Floats) -> Spectrum:
     """Eigen-decomposition of scaled cross-products (..., coefficient, coefficient)."""
-    scale = np.sqrt(np.diagonal(xtx, axis1=-2, axis2=-1))
-    scale = np.where(scale > 0.0, scale, 1.0)
+    scale = column_sizes(xtx)
     values, vectors = np.linalg.eigh(xtx / (scale[..., :, None] * scale[..., None, :]))
     return Spectrum(values, vectors, scale, values > SINGULAR * np.maximum(values[..., -1:], np.finfo(float).tiny))
 

@@ -136,7 +136,7 @@ def test_the_hierarchical_start_is_where_its_likelihood_is_highest(sigma):
 
     priors = default_priors(stats, ("intercept", "log_price"))
     start = normal_mixture_start(start_of_mixed(fit_mixed_model(stats, sigma=sigma)).parameters, priors, sigma)
-    start = {name: value if name == "log_sigma" else value[0] for name, value in start.items()}
+    start = {name: value if name in ("log_sigma", "effect") else value[0] for name, value in start.items()}
     for name, value in start.items():
         for factor in (0.98, 1.02):
             if value.size and name != "weight":

@@ -246,7 +246,7 @@ def spoilt(frame, what):
         ("varies", r"long.csv: income, store Shop 00, line 6: differs between weeks of the store.*trait of --between"),
         ("missing", r"long.csv: column income, store Shop 00, line 6: is missing"),
         ("no number", r"long.csv: column income, line 6"),
-        ("constant", r"long.csv: between 'competition \+ income': income is the same in all 60 stores"),
+        ("constant", r"long.csv: between 'competition \+ income': income is the same in all stores"),
         ("collinear", r"long.csv: between 'competition \+ income': income is .* a combination of others"),
     ],
 )
