@@ -33,8 +33,8 @@ def advice() -> list[str]:
     return [
         f"From {number} simulated panels of each of seven truths, {found['stores']} stores over {found['weeks']} "
         "weeks; shares of panels where the model that made them is picked out of six, with binomial standard errors.",
-        f"Segments well apart (by five standard errors of a store’s own estimates) are mostly found by all: three of them by "
-        f"BIC in {told('BIC', APART[1])}, by ICL in {told('ICL', APART[1])}, by the highest elpd in "
+        f"Segments well apart (by five standard errors of a store’s own estimates) are mostly found by all: three "
+        f"of them by BIC in {told('BIC', APART[1])}, by ICL in {told('ICL', APART[1])}, by the highest elpd in "
         f"{told('LOO', APART[1])}, which else takes one too many; by the simplest model that none beats beyond doubt "
         f"in {told(SIMPLEST, APART[1])}.",
         f"Three segments that overlap (apart by two and a half) BIC finds in {told('BIC', CLOSE)}, ICL in "
