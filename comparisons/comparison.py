@@ -84,6 +84,13 @@ class Comparison:
 
         return verdict(self)
 
+    @cached_property
+    def averaged(self) -> "xarray.Dataset | None":
+        """Every store's elasticity under all models by stacking weight; see `comparisons.average`."""
+        from comparisons.average import average
+
+        return average(self)
+
     def to_xarray(self) -> "xarray.Dataset":
         """Every number under its name, by model and by store; see `comparisons.labelled`."""
         from comparisons.labelled import dataset

@@ -6,7 +6,6 @@ import numpy as np
 import xarray as xr
 
 from bayesmix.store_loo import standard_error, total
-from comparisons.average import average
 from comparisons.comparison import Comparison, Score
 from comparisons.convergence import convergence
 from comparisons.disagreement import Charged, Disagreement, disagreement
@@ -25,7 +24,7 @@ def record(comparison: Comparison, verdict: Verdict, prices: str) -> dict[str, A
     elpd_diff is the model's elpd minus the best one's, so zero or negative; `weight` is the stacking weight.
     """
     moved = comparison.shrinkage
-    apart, averaged = disagreement(comparison), average(comparison)
+    apart, averaged = disagreement(comparison), comparison.averaged
     return _plain(
         {
             "schema": SCHEMA,

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from bayesmix.axis import price_column
 from bayesmix.rounding import by_error, fixed
 from bayesmix.svg import inline_svg
-from comparisons.average import as_csv, average
+from comparisons.average import as_csv
 from comparisons.comparison import Comparison, Score
 from comparisons.differences import difference
 from comparisons.disagreement import MOST, Disagreement, disagreement
@@ -26,7 +26,7 @@ def sections(comparison: Comparison, mixture: Score | None, continuum: Score | N
     ----------
     mixture, continuum : the fits that the page shows; None where there is none.
     """
-    apart, both, averaged = disagreement(comparison), beside(comparison), average(comparison)
+    apart, both, averaged = disagreement(comparison), beside(comparison), comparison.averaged
     shown = _shown(both, mixture or continuum)
     return {
         "apart": apart,

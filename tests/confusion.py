@@ -179,12 +179,13 @@ def shares(found: pd.DataFrame, criterion: str, truth: str) -> dict[str, float]:
 
 
 def right(found: pd.DataFrame, criterion: str, truth: str) -> tuple[float, float]:
-    """Share of panels of a truth where a criterion picks the model that made them, and its binomial standard error.
-
-    The error is that of (right + 1) / (panels + 2), so that none or all right does not make it zero.
-    """
+    """Share of panels of a truth where a criterion picks the model that made them, and its binomial standard error."""
     picked = found.loc[found["truth"] == truth, criterion]
-    hits, n = int((picked == SETTINGS[truth].right).sum()), len(picked)
+    return share_and_error(int((picked == SETTINGS[truth].right).sum()), len(picked))
+
+
+def share_and_error(hits: int, n: int) -> tuple[float, float]:
+    """A share and its binomial standard error, of (hits + 1) / (n + 2), so that none or all leave it above zero."""
     p = (hits + 1) / (n + 2)
     return hits / n, float(np.sqrt(p * (1.0 - p) / (n + 2)))
 
@@ -195,8 +196,9 @@ def backing(found: pd.DataFrame) -> dict[str, Any]:
     rule = {}
     for name in truths:
         picked = found.loc[found["truth"] == name, RULE]
-        hit, still_open = float((picked == SETTINGS[name].right).mean()), float((picked == UNDECIDED).mean())
-        rule[name] = {"right": hit, "undecided": still_open, "wrong": 1.0 - hit - still_open}
+        hit, still_open = picked == SETTINGS[name].right, picked == UNDECIDED
+        wrong = share_and_error(int((~hit & ~still_open).sum()), len(picked))
+        rule[name] = {"right": float(hit.mean()), "undecided": float(still_open.mean()), "wrong": wrong}
     return {
         "stores": STORES,
         "weeks": WEEKS,

@@ -289,3 +289,16 @@ def test_mixtures_of_normals_by_maximum_likelihood_do_not_count_as_mixtures(segm
     more = {**results, "fits": [*results["fits"], {**best, "k": 9}]}
     _, said = judged(more, hierarchical, *mixtures)
     assert said == judged(results, hierarchical, *mixtures)[1]
+
+
+def test_the_verdict_names_the_rival_that_its_difference_is_from(segments):
+    results, hierarchical, mixtures = segments
+    two, three = mixtures[:2]
+    nearer = differing(two, gaining(hierarchical, 6.0))
+    comparison, said = judged(results, hierarchical, three, nearer)
+    scores = {score.name: score.elpd for score in comparison.scores}
+    assert (said.kind, said.k) == ("segments", 3)
+    assert said.difference.elpd_diff == pytest.approx(scores["mixture K=3"] - scores["normal-mixture K=2"])
+    assert "better than two segments whose stores differ, by" in said.sentence
+    assert "and better than one continuum, by" in said.sentence
+    assert "gradual differences" not in said.sentence

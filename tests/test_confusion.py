@@ -56,7 +56,7 @@ def test_the_advice_of_the_page_is_that_of_the_study():
     assert kept == json.loads(json.dumps(confusion.backing(found)))
     said = " ".join(advice())
     share, error = confusion.right(found, "BIC", "three segments, close")
-    assert f"BIC finds them in {100 * share:.0f} ± {100 * error:.0f} %" in said
+    assert f"BIC finds in {100 * share:.0f} ± {100 * error:.0f} %" in said
 
 
 def test_the_study_backs_what_the_advice_says_without_a_figure():
