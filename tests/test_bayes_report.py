@@ -104,8 +104,8 @@ def test_pictures_can_be_read_out(html):
     pictures = page.all("svg")
     names = [picture["class"] for picture in pictures]
     assert len(set(names)) == len(names)
-    wanted = {"demand", "membership", "together", "caterpillar-0", "caterpillar-1", "moved", "plane", "effective", "energy", "levels", "khat", "pit-level",
-              "pit-slope", "predicted-level", "predicted-slope"}  # fmt: skip
+    wanted = {"demand", "membership", "together", "caterpillar-0", "caterpillar-1", "moved", "plane", "effective",
+              "energy", "levels", "khat", "pit-level", "pit-slope", "predicted-level", "predicted-slope"}  # fmt: skip
     assert wanted | {f"{kind}-{i}" for kind in ("rank", "prior") for i in range(9)} == set(names)
     assert all(picture["role"] == "img" and re.search(r"\d", picture["aria-label"]) for picture in pictures)
     assert len({picture["aria-label"] for picture in pictures}) == len(pictures)
