@@ -67,6 +67,7 @@ def test_ordered_residuals_of_a_normal_are_on_the_diagonal_and_every_end_is_draw
     z = np.random.default_rng(2).normal(size=50_000)
     expected, found = against_normal(z)
     assert expected.size < 250
+    assert expected[0] == pytest.approx(ndtri(0.5 / 50_000), rel=1e-12)
     assert_allclose(found[30:-30], expected[30:-30], atol=0.05)
     assert_allclose(found[[0, 1, -1]], np.sort(z)[[0, 1, -1]])
     assert against_normal(z[:5])[0].size == 5
