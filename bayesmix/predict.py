@@ -70,6 +70,10 @@ def predict(
     asked = ([] if new_store else fit.stores) if stores is None else stores
     index = positions(fit.stores, asked)
     stats, names = take(fit.statistics, index), [fit.stores[i] for i in index]
+    if new_store and NEW_STORE in names:
+        raise InputError(
+            f"a store of the panel is called {NEW_STORE!r}; expected it to be predicted apart from a new one"
+        )
     if new_store:
         stats, names = concatenate([stats, _without_weeks(stats.n_coefficients)]), [*names, NEW_STORE]
         index = np.append(index, len(fit.stores))
