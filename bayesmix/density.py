@@ -46,6 +46,7 @@ class Density:
     arrays : the data that the table points to, kept alive.
     starts : (start, dimension) the unconstrained vectors at the start values.
     shapes : of each unconstrained random variable, by its name, in the order of the vector.
+    code : what tells the compiled graph from others, of other priors or likelihoods; "" where PyTensor cannot say.
     """
 
     function: Any
@@ -53,6 +54,7 @@ class Density:
     arrays: tuple[np.ndarray, ...]
     starts: Floats
     shapes: Mapping[str, tuple[int, ...]]
+    code: str = ""
 
 
 def compile_density(model: pm.Model, starts: Sequence[Mapping[str, Floats]]) -> Density:
@@ -70,7 +72,8 @@ def compile_density(model: pm.Model, starts: Sequence[Mapping[str, Floats]]) -> 
         function = cast(Any, compile_graph(values, [graph, *slopes], mode="NUMBA"))
         inner = cast(Any, numba_njit(function.vm.jit_fn.py_func))
         arrays = tuple(np.ascontiguousarray(shared.get_value()) for shared in function.get_shared())
-        compiled = _c_function(inner, CACHED_SRC_FUNCTIONS.get(inner.py_func), points, arrays)
+        code = CACHED_SRC_FUNCTIONS.get(inner.py_func)
+        compiled = _c_function(inner, code, points, arrays)
     offsets = np.cumsum([0, *(point.size for point in points)])
     entries = [(offset, *point.shape) for offset, point in zip(offsets, points, strict=False)]
     entries += [(array.ctypes.data, *array.shape) for array in arrays]
@@ -80,6 +83,7 @@ def compile_density(model: pm.Model, starts: Sequence[Mapping[str, Floats]]) -> 
         arrays,
         np.array([np.concatenate([point.ravel() for point in _unconstrain(model, start)]) for start in starts]),
         {value.name: point.shape for value, point in zip(values, points, strict=True)},
+        code or "",
     )
 
 

@@ -1,12 +1,12 @@
 """Finished chains on disk, so that an interrupted or killed run loses none of them.
 
-A chain is known by a key over all that determines it: the data and priors, the start, the numbers of draws, the seed
-and the versions of the sampler. A file of another key is not touched and not read.
+A chain is known by a key over all that determines it: the data and priors, the code that they are put into, the start,
+how it is drawn, the seed and the versions of the sampler. A file of another key is not touched and not read.
 """
 
 import hashlib
 import zipfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -27,9 +27,14 @@ class Chain(NamedTuple):
     statistics: dict[str, np.ndarray]
 
 
-def key_of(density: Density, draws: int, tune: int, seed: int, number: int) -> str:
-    """What tells a chain from every other."""
-    digest = hashlib.sha256(repr((CACHE_KEY, density.shapes, draws, tune, seed, number)).encode())
+def key_of(density: Density, how: Hashable, number: int) -> str:
+    """What tells a chain from every other.
+
+    Parameters
+    ----------
+    how : all that says how it is drawn, numbers and seed.
+    """
+    digest = hashlib.sha256(repr((CACHE_KEY, density.code, density.shapes, how, number)).encode())
     for package in ("bayesmix", "nutpie", "numba", "pytensor"):
         digest.update(version(package).encode())
     for array in (density.starts[number], *density.arrays):

@@ -9,6 +9,7 @@ from scipy.sparse.csgraph import connected_components
 
 from bayesmix.density import Density
 from bayesmix.evidence import bridge
+from bayesmix.streams import stream
 from em.statistics import Floats, Ints
 
 LEVELS = 1.0  # between chains' mean log-likelihoods, in units of their sd inside a chain
@@ -102,7 +103,8 @@ def weigh(density: Density, unconstrained: Floats, groups: Sequence[Ints], seed:
     ----------
     unconstrained : (chain, draw, dimension)
     """
-    evidence = [bridge(density, unconstrained[group], seed=seed) for group in groups]
+    seeds = [int(stream(seed, "evidence", g).generate_state(1)[0]) for g in range(len(groups))]
+    evidence = [bridge(density, unconstrained[group], seed=one) for group, one in zip(groups, seeds, strict=True)]
     log_z = np.array([e.log_evidence for e in evidence])
     log_weight = log_z - np.logaddexp.reduce(log_z)
     return Weights(np.exp(log_weight), log_weight, np.array([e.se for e in evidence]))

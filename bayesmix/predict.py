@@ -77,6 +77,10 @@ def predict(
     stats, names = take(fit.statistics, index), [fit.stores[i] for i in index]
     known, new = fit.traits, new_store_traits(fit.between, traits)
     z = None if known is None or new is None else np.vstack([known[index], *([new] if new_store else [])])
+    if new_store and NEW_STORE in names:
+        raise InputError(
+            f"a store of the panel is called {NEW_STORE!r}; expected it to be predicted apart from a new one"
+        )
     if new_store:
         stats, names = concatenate([stats, _without_weeks(stats.n_coefficients)]), [*names, NEW_STORE]
         index = np.append(index, len(fit.stores))

@@ -12,6 +12,7 @@ from scipy.special import xlogy
 from bayesmix.hierarchical import without_segment
 from bayesmix.posterior import parameter_draws
 from bayesmix.priors import Priors, partial_correlation_shapes
+from bayesmix.streams import stream
 from em.likelihood import roots
 from em.mixture import SigmaRule
 from em.statistics import Floats, GaussianStatistics, solve, spectrum, take
@@ -38,7 +39,7 @@ def draw_prior(
     (draw, segment); weight, mu, omega (draw, segment, coefficient, coefficient) and sigma; or mu (draw, coefficient),
     omega (draw, coefficient, coefficient) and sigma (draw,); with traits gamma (draw, trait, coefficient).
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(stream(seed, "prior"))
     p = len(priors.coefficients)
     center = (np.array(priors.mean) + np.array(priors.sd) * rng.standard_normal((n, k, p))) @ back.T
     free = {"fixed": 0, "common": 1, "segment": k}[sigma_rule]
@@ -154,7 +155,7 @@ def prior_predictive(
     -------
     (draw,) by the names of `shown_by_stores`.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(stream(seed, "prior predictive"))
     prior = parameter_draws(draws)
     n, k, p = prior.mu.shape
     rows = np.arange(n)

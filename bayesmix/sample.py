@@ -29,6 +29,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from bayesmix.density import Density, compile_density, constrain, log_density
 from bayesmix.kept import Chain, key_of, read_chain, write_chain
 from bayesmix.settings import Settings
+from bayesmix.streams import stream
 from em.command import CORES
 from em.errors import InputError
 from em.statistics import Floats
@@ -82,7 +83,9 @@ def sample(
     Raises
     ------
     KeyboardInterrupt
-        When interrupted, or when a chain came back short.
+        When interrupted.
+    InputError
+        When there is no density where chains start, or a chain came back short.
     """
     with _progress(settings) as report:
         began = time.perf_counter()
@@ -92,7 +95,8 @@ def sample(
             raise InputError(
                 "the posterior has no density where the chains start: a prior is too narrow or too far off"
             )
-        keys = [key_of(density, settings.draws, settings.tune, settings.seed, c) for c in range(settings.chains)]
+        how = (settings.draws, settings.tune, settings.seed, ADAPTATION, JITTER)
+        keys = [key_of(density, how, c) for c in range(settings.chains)]
         chains, resumed = _chains(density, settings, keys, keep, report)
         sampled = time.perf_counter()
     q, names = np.stack([chain.q for chain in chains]), list(names)
@@ -173,14 +177,14 @@ def _chains(
 
 
 def _run(density: Density, settings: Settings, number: int, stop: Event, report: Callable[[int], None]) -> Chain:
-    """One chain; raises KeyboardInterrupt where it was stopped or came back short."""
+    """One chain; raises KeyboardInterrupt where it was stopped, InputError where it came back short by itself."""
     sampler = nutpie.sample(
-        _for_nutpie(density, number),
+        _for_nutpie(density, settings, number),
         draws=settings.draws,
         tune=settings.tune,
         chains=1,
         cores=1,
-        seed=int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0]),
+        seed=int(stream(settings.seed, "chain", number).generate_state(1)[0]),
         save_warmup=False,
         progress_bar=False,
         progress_callback=lambda told: report(sum(chain.finished_draws for chain in told)),
@@ -197,7 +201,13 @@ def _run(density: Density, settings: Settings, number: int, stop: Event, report:
                 raise KeyboardInterrupt from None
     q = trace["posterior"]["q"].to_numpy()[0]
     if len(q) != settings.draws or not np.isfinite(q).all():
-        raise KeyboardInterrupt
+        if stop.is_set():
+            raise KeyboardInterrupt
+        whole = int(np.isfinite(q).all(1).sum())
+        raise InputError(
+            f"the sampler gave {whole} of {settings.draws} draws of chain {number + 1}, though it was not interrupted; "
+            "expected all: try another --seed"
+        )
     statistics = trace["sample_stats"].to_dataset()
     return Chain(q, {name: statistics[theirs].to_numpy()[0] for name, theirs in STATISTICS.items()})
 
@@ -219,13 +229,14 @@ def _progress(settings: Settings) -> Iterator[Callable[[int, int], None]]:
         yield report
 
 
-def _for_nutpie(density: Density, number: int) -> CompiledPyMCModel:
+def _for_nutpie(density: Density, settings: Settings, number: int) -> CompiledPyMCModel:
     """The density as nutpie takes it, with the unconstrained vector q as its only quantity."""
     at = density.starts[number]
     dimension = at.size
 
-    def start(seed: int) -> Floats:
-        return at + JITTER * np.random.default_rng(seed).standard_normal(dimension)
+    def start(_: int) -> Floats:
+        rng = np.random.default_rng(stream(settings.seed, "start", number))
+        return at + JITTER * rng.standard_normal(dimension)
 
     return CompiledPyMCModel(
         dims={"q": ("unconstrained_parameter",)},

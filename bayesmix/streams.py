@@ -2,7 +2,7 @@
 
 import numpy as np
 
-PURPOSES = ("chain", "start", "hops", "sparse", "evidence", "prior", "prior predictive", "store", "new store")
+PURPOSES = ("chain", "start", "hops", "evidence", "prior", "prior predictive")
 
 
 def stream(seed: int, purpose: str, *number: int) -> np.random.SeedSequence:

@@ -79,7 +79,6 @@ SETTINGS = {
     "K = 3, sigma segment": Setting(3, "segment", DEFAULT),
     "K = 3, sigma fixed, few data": Setting(3, "fixed", STRONG, stores=10, weeks=4),
     "hierarchical, sigma common": Setting(0, "common", DEFAULT),
-    "normal-mixture K = 2, sigma common": Setting(2, "common", DEFAULT, differ=True),
 }
 SHIFTED = replace(STRONG, mean=tuple(m + 0.3 * s for m, s in zip(STRONG.mean, STRONG.sd, strict=True)))
 WRONG = {

@@ -65,10 +65,15 @@ def test_ranks_kept_of_wrong_models_are_not(name, kept, outside):
     assert min(calibration.p_values(kept[name]).values()) < outside
 
 
-def test_a_truth_and_its_draws_are_ordered_by_the_same_rule():
-    setting = calibration.SETTINGS["K = 3, sigma segment"]
+@pytest.mark.parametrize(
+    "setting",
+    [calibration.SETTINGS["K = 3, sigma segment"], calibration.Setting(3, "common", calibration.DEFAULT, differ=True)],
+    ids=["mixture", "mixture of normals"],
+)
+def test_a_truth_and_its_draws_are_ordered_by_the_same_rule(setting):
     truth, panel = calibration.draw_panel(np.random.default_rng(0), setting)
-    exchanged = truth._replace(**{name: getattr(truth, name)[:, [2, 0, 1]] for name in ("weight", "mu", "sigma")})
+    names = [name for name, values in truth._asdict().items() if values is not None]
+    exchanged = truth._replace(**{name: getattr(truth, name)[:, [2, 0, 1]] for name in names})
     found = calibration.quantities(exchanged, panel, setting)
     for name, value in calibration.quantities(truth, panel, setting).items():
         assert found[name] == pytest.approx(value, rel=1e-12), name

@@ -150,3 +150,40 @@ def test_a_killed_command_goes_on_with_the_rest(file, tmp_path):
     assert f"{kept} of them finished before" in again.stdout
     assert (tmp_path / "fit.nc").is_file()
     assert not (tmp_path / "fit.nc.chains").exists()
+
+
+@pytest.mark.parametrize("changed", ["jitter", "adaptation", "code"])
+def test_a_chain_drawn_in_another_way_or_of_another_density_is_not_taken_up(changed, case, tmp_path, monkeypatch):
+    fit(case, tmp_path / "chains")
+    if changed == "jitter":
+        monkeypatch.setattr(bayesmix.sample, "JITTER", 0.1)
+    elif changed == "adaptation":
+        monkeypatch.setattr(bayesmix.sample, "ADAPTATION", "draw_diag")
+    else:
+        compiled = bayesmix.sample.compile_density
+        monkeypatch.setattr(
+            bayesmix.sample,
+            "compile_density",
+            lambda *given: dataclasses.replace(compiled(*given), code="another prior"),
+        )
+    assert fit(case, tmp_path / "chains").sampler["chains_resumed"] == 0
+
+
+def test_what_a_density_computes_is_part_of_its_key(case):
+    """The graphs of two models are told apart, and one model's is the same when it is made again."""
+    from bayesmix.centre import centre
+    from bayesmix.density import compile_density
+    from bayesmix.mixture import mixture_model, mixture_start
+    from bayesmix.normal_mixture import normal_mixture_model, normal_mixture_start
+    from bayesmix.priors import default_priors
+    from em.normal_mixture import NormalMixtureParameters
+    from em.panel import store_statistics
+
+    stats = centre(store_statistics(case[0]), case[0].coefficients).statistics
+    priors, best = default_priors(stats, case[0].coefficients), case[1].parameters
+    differing = NormalMixtureParameters(best.weight, best.theta, np.tile(np.eye(2), (2, 1, 1)), best.sigma)
+    one, again = (compile_density(mixture_model(stats, 2, priors), [mixture_start(best, "fixed")]) for _ in range(2))
+    start = normal_mixture_start(differing, priors, "fixed")
+    other = compile_density(normal_mixture_model(stats, 2, priors), [start])
+    assert one.code == again.code != other.code
+    assert one.code

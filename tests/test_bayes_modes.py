@@ -35,6 +35,14 @@ def test_a_chain_whose_parameter_is_elsewhere_is_apart():
     assert groups(*draws(shift=8.0, chains=(1, 3))) == [[0, 2], [1, 3]]
 
 
+def test_a_chain_less_than_two_of_its_standard_deviations_lower_is_apart():
+    quantities, loglik = draws(draws=4000)
+    loglik[2] -= 1.8
+    assert groups(quantities, loglik) == [[0, 1, 3], [2]]
+    loglik[2] += 1.2
+    assert groups(quantities, loglik) == [[0, 1, 2, 3]]
+
+
 def test_a_chain_on_another_level_is_apart_though_its_parameters_are_not():
     quantities, loglik = draws()
     loglik[2] -= 6.0

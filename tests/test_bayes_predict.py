@@ -341,3 +341,11 @@ def test_rows_that_cannot_be_are_refused(prices, covariates, coefficients, told)
     with pytest.raises(InputError) as wrong:
         price_rows(prices, covariates, coefficients)
     assert told in str(wrong.value)
+
+
+def test_a_known_store_of_the_new_stores_name_is_not_mistaken_for_it(monkeypatch):
+    monkeypatch.setattr("bayesmix.predict.NEW_STORE", "A")
+    fit = fit_of(statistics(), NAMES, **continuum())
+    with pytest.raises(InputError, match="a store of the panel is called 'A'"):
+        predict(fit, PRICES, ["B", "A"], new_store=True)
+    assert list(predict(fit, PRICES, ["B"], new_store=True)["store"].values) == ["B", "A"]

@@ -8,6 +8,7 @@ import pytest
 
 import bayesmix.mixture
 import bayesmix.sample
+from bayesmix import judged, modes
 from bayesmix.mixture import mixture_start
 from bayesmix.normal_mixture import normal_mixture_model, normal_mixture_start
 from bayesmix.priors import default_priors
@@ -96,9 +97,14 @@ def test_chains_start_apart():
     priors = default_priors(store_statistics(data), data.coefficients)
     model = normal_mixture_model(store_statistics(data), 1, priors)
     start = normal_mixture_start(start_of_mixed(fit_mixed_model(data)).parameters, priors, "fixed")
-    at = bayesmix.sample._for_nutpie(bayesmix.sample.compile_density(model, [start]), 0).initial_point_func
-    np.testing.assert_array_equal(at(1), at(1))
-    assert not np.allclose(at(1), at(2), atol=1e-3)
+    density = bayesmix.sample.compile_density(model, [start, start])
+
+    def at(seed, chain):
+        return bayesmix.sample._for_nutpie(density, Settings(seed=seed), chain).initial_point_func(0)
+
+    np.testing.assert_array_equal(at(1, 0), at(1, 0))
+    assert not np.allclose(at(1, 0), at(1, 1), atol=1e-3)
+    assert not np.allclose(at(1, 0), at(2, 0), atol=1e-3)
 
 
 def test_the_hierarchical_model_finds_what_was_drawn():
@@ -155,14 +161,40 @@ def test_a_start_exists_where_no_store_has_a_regression_of_its_own():
         assert np.isfinite(value).all()
 
 
-def test_a_chain_that_came_back_short_is_an_interruption(monkeypatch, two_segments):
+def test_a_chain_that_came_back_short_by_itself_is_told_as_such_and_not_as_an_interruption(monkeypatch, two_segments):
     data, solution, _ = two_segments
     whole = bayesmix.sample.nutpie.sample
     monkeypatch.setattr(
         bayesmix.sample.nutpie, "sample", lambda *args, draws, **options: whole(*args, draws=100, **options)
     )
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(InputError, match=r"gave 100 of \d+ draws of chain \d, though it was not interrupted"):
         fit_mixture(data, 2, start=solution, settings=SHORT)
+
+
+def test_modes_are_weighed_on_relabelled_draws(monkeypatch, two_segments):
+    """Chains that start with their segments exchanged: as drawn, their draws would be of two images of one mode."""
+    data, solution, _ = two_segments
+    given, seen = bayesmix.mixture.mixture_start, []
+
+    def exchanged(parameters, rule):
+        number = len(seen)
+        seen.append(number)
+        order = [1, 0] if number % 2 else [0, 1]
+        return given(parameters._replace(weight=parameters.weight[order], theta=parameters.theta[order]), rule)
+
+    weighed = []
+    monkeypatch.setattr(bayesmix.mixture, "mixture_start", exchanged)
+    monkeypatch.setattr(judged, "chains_by_mode", lambda *_: [np.array([0, 2]), np.array([1, 3])])
+
+    def weigh(density, unconstrained, groups, seed):
+        weighed.append(unconstrained)
+        return modes.weigh(density, unconstrained, groups, seed)
+
+    monkeypatch.setattr(judged, "weigh", weigh)
+    fit = fit_mixture(data, 2, start=solution, settings=SHORT)
+    assert fit.sampler["labels_switched"] == pytest.approx(0.5, abs=0.05)
+    means, sd = weighed[0].mean(1), weighed[0].std(1).mean(0)
+    assert (np.ptp(means, axis=0) < 2.0 * sd).all()
 
 
 def test_settings_without_draws_are_refused():
