@@ -23,7 +23,9 @@ HIGHEST = 2.0  # times the largest error of a model that pools, up to which the 
 
 
 class KnownWeeks(NamedTuple):
-    """Root mean squared error of log sales in the later weeks.
+    """Error of log sales in the later weeks: of each store the root mean square, of the stores the median.
+
+    The median, because a few stores whose weeks barely settle anything would decide any mean of least squares.
 
     Attributes
     ----------
@@ -61,7 +63,7 @@ def error_by_known_weeks(split: SplitPanel, fits: Mapping[str, Fit], *, fixed: b
         misses = {OWN_NAME: own.scores.error if own.borrowed.mean() < MOST_BORROWED else np.full(later.y.size, np.nan)}
         misses |= {name: later.y - _expected(stats, draw, later) for name, draw in draws.items()}
         for name, miss in misses.items():
-            error[name][i] = np.sqrt(np.square(miss).mean())
+            error[name][i] = _of_the_median_store(miss, later.store)
     return KnownWeeks(known, error)
 
 
@@ -72,6 +74,11 @@ def _expected(stats: GaussianStatistics, draws: ParameterDraws, later: Weeks) ->
         of = predicted(take(stats, stores), draws, part)
         parts.append(np.einsum("drk,drk->r", of.weight, of.mean) / len(of.weight))
     return np.concatenate(parts)
+
+
+def _of_the_median_store(miss: Floats, store: Ints) -> float:
+    _, index = np.unique(store, return_inverse=True)
+    return float(np.median(np.sqrt(np.bincount(index, weights=np.square(miss)) / np.bincount(index))))
 
 
 def known_weeks_picture(of: KnownWeeks) -> Figure:
@@ -91,5 +98,5 @@ def known_weeks_picture(of: KnownWeeks) -> Figure:
     axes.set_xlim(-0.1, place[-1] * 1.5 + 0.5)
     axes.set_xticks(place, [str(m) for m in of.weeks])
     axes.set_xlabel("Weeks known of a store (log scale)")
-    axes.set_ylabel("Typical error in log sales")
+    axes.set_ylabel("Error in log sales, median store")
     return picture

@@ -69,4 +69,4 @@ def _alt(known: KnownWeeks) -> str:
         first = int(np.flatnonzero(np.isfinite(error))[0])
         start, end = (fixed(float(error[i]), 2) for i in (first, -1))
         each.append(f"{name} from {start} with {known.weeks[first]} to {end} with {known.weeks[-1]}")
-    return f"Lines of the typical error in log sales against the weeks known of a store: {listed(each)}."
+    return f"Lines of the median store's error in log sales against the weeks known of a store: {listed(each)}."
