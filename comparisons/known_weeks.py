@@ -18,16 +18,19 @@ from em.statistics import Floats, GaussianStatistics, Ints, build, take
 
 DRAWS = 200
 OWN_NAME = "least squares"
+MOST_BORROWED = 0.5  # share of later weeks that least squares must leave to one regression, where it has no value
 HIGHEST = 2.0  # times the largest error of a model that pools, up to which the picture goes
 
 
 class KnownWeeks(NamedTuple):
-    """Root mean squared error of log sales in the later weeks.
+    """Error of log sales in the later weeks: of each store the root mean square, of the stores the median.
+
+    The median, because a few stores whose weeks barely settle anything would decide any mean of least squares.
 
     Attributes
     ----------
     weeks : (point,) first weeks known of a store, or all that it has.
-    error : by model, (point,); least squares first.
+    error : by model, (point,); least squares first, NaN while it has too few weeks.
     """
 
     weeks: Ints
@@ -38,7 +41,7 @@ def error_by_known_weeks(split: SplitPanel, fits: Mapping[str, Fit], *, fixed: b
     """Predict the later weeks from fewer and fewer first weeks of each store.
 
     Parameters are those learned from the first weeks of all stores; what is forgotten is a store's own coefficients.
-    Least squares needs weeks that settle its coefficients; until then it stands for one regression of what is known.
+    Least squares needs weeks that settle its coefficients: it begins where half of the later weeks have them.
 
     Parameters
     ----------
@@ -56,10 +59,11 @@ def error_by_known_weeks(split: SplitPanel, fits: Mapping[str, Fit], *, fixed: b
     for i, m in enumerate(known):
         seen = rows.of(first & (position < m))
         stats = build(seen.store, seen.x, seen.y, n_stores)
-        misses = {OWN_NAME: own_regressions(stats, later, common=True, fixed=fixed).scores.error}
+        own = own_regressions(stats, later, common=True, fixed=fixed)
+        misses = {OWN_NAME: own.scores.error if own.borrowed.mean() < MOST_BORROWED else np.full(later.y.size, np.nan)}
         misses |= {name: later.y - _expected(stats, draw, later) for name, draw in draws.items()}
         for name, miss in misses.items():
-            error[name][i] = np.sqrt(np.square(miss).mean())
+            error[name][i] = _of_the_median_store(miss, later.store)
     return KnownWeeks(known, error)
 
 
@@ -72,12 +76,17 @@ def _expected(stats: GaussianStatistics, draws: ParameterDraws, later: Weeks) ->
     return np.concatenate(parts)
 
 
+def _of_the_median_store(miss: Floats, store: Ints) -> float:
+    _, index = np.unique(store, return_inverse=True)
+    return float(np.median(np.sqrt(np.bincount(index, weights=np.square(miss)) / np.bincount(index))))
+
+
 def known_weeks_picture(of: KnownWeeks) -> Figure:
     """A line for each model, named at its end."""
     picture, axes = figure(WIDTH, 3.2)
     pooling = np.stack([error for name, error in of.error.items() if name != OWN_NAME])
-    top = min(HIGHEST * float(pooling.max()), 1.05 * max(float(error.max()) for error in of.error.values()))
-    low = min(float(error.min()) for error in of.error.values())
+    top = min(HIGHEST * float(pooling.max()), 1.05 * max(float(np.nanmax(error)) for error in of.error.values()))
+    low = min(float(np.nanmin(error)) for error in of.error.values())
     place = np.log2(of.weeks)
     ends = apart([float(error[-1]) for error in of.error.values()], 0.075 * (top - low))
     for i, (name, error) in enumerate(of.error.items()):
@@ -89,5 +98,5 @@ def known_weeks_picture(of: KnownWeeks) -> Figure:
     axes.set_xlim(-0.1, place[-1] * 1.5 + 0.5)
     axes.set_xticks(place, [str(m) for m in of.weeks])
     axes.set_xlabel("Weeks known of a store (log scale)")
-    axes.set_ylabel("Typical error in log sales")
+    axes.set_ylabel("Error in log sales, median store")
     return picture

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
 from markupsafe import Markup
 
 from bayesmix.rounding import fixed, listed
@@ -63,9 +64,9 @@ def week_section(of: AnotherWeek | None) -> WeekSection | None:
 
 
 def _alt(known: KnownWeeks) -> str:
-    each = [
-        f"{name} from {fixed(float(error[0]), 2)} with {known.weeks[0]} to {fixed(float(error[-1]), 2)} with "
-        f"{known.weeks[-1]}"
-        for name, error in known.error.items()
-    ]
-    return f"Lines of the typical error in log sales against the weeks known of a store: {listed(each)}."
+    each = []
+    for name, error in known.error.items():
+        first = int(np.flatnonzero(np.isfinite(error))[0])
+        start, end = (fixed(float(error[i]), 2) for i in (first, -1))
+        each.append(f"{name} from {start} with {known.weeks[first]} to {end} with {known.weeks[-1]}")
+    return f"Lines of the median store's error in log sales against the weeks known of a store: {listed(each)}."
