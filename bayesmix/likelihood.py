@@ -75,6 +75,8 @@ def total_loglik(
 ) -> Symbolic:
     """Total log-likelihood of all stores, a symbolic number.
 
+    It is multiplied by the data `power` of the model, 1 unless a density is tempered (`bayesmix.wbic`).
+
     Parameters
     ----------
     data : from `store_data`.
@@ -86,4 +88,5 @@ def total_loglik(
     if spread is None:
         spread = pm.Data("no_spread", np.zeros((0, 0, 0)))
     outputs: Any = StoreLogLikelihood()(log_weight, mu, sigma, spread, *data)
-    return outputs[0]
+    tempered: Symbolic = pm.Data("power", np.ones(1)) * outputs[0]
+    return pt.sum(tempered)

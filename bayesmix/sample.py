@@ -148,7 +148,7 @@ def _chains(
 
     with ThreadPoolExecutor(max_workers=CORES, thread_name_prefix="chain") as pool:
         running: dict[Future[Chain], int] = {
-            pool.submit(_run, density, settings, number, stop, partial(report, number)): number
+            pool.submit(draw_chain, density, settings, number, stop, partial(report, number)): number
             for number in range(settings.chains)
             if number not in chains
         }
@@ -165,7 +165,7 @@ def _chains(
     return [chains[number] for number in range(settings.chains)], resumed
 
 
-def _run(density: Density, settings: Settings, number: int, stop: Event, report: Callable[[int], None]) -> Chain:
+def draw_chain(density: Density, settings: Settings, number: int, stop: Event, report: Callable[[int], None]) -> Chain:
     """One chain; raises KeyboardInterrupt where it was stopped or came back short."""
     sampler = nutpie.sample(
         _for_nutpie(density, number),
