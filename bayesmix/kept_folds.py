@@ -14,7 +14,7 @@ from em.statistics import Floats
 
 
 class Fold(NamedTuple):
-    """What was found of the stores of one fold, see `bayesmix.left_out.LeftOut`."""
+    """What was found of the stores of one fold, see `bayesmix.store_loo.LeftOut`."""
 
     key: str
     elpd_i: Floats

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
-from typing import NamedTuple
 
 import numpy as np
 from arviz_stats.base.array import array_stats
@@ -22,7 +21,7 @@ from bayesmix.kept_folds import Fold, append_fold, read_folds
 from bayesmix.kept import key_of
 from bayesmix.sample import draw_chain
 from bayesmix.settings import Settings
-from bayesmix.store_loo import smoothed
+from bayesmix.store_loo import LeftOut, smoothed
 from bayesmix.target import Target, loglik, parameters, without
 from em.command import CORES, watched
 from em.statistics import Floats, Ints, take
@@ -31,23 +30,6 @@ FEWER = Settings(draws=300, tune=250, chains=4)
 LONGER = 4  # times as many draws where the first ones have not settled
 RHAT = 1.05  # of the log-density, above which they have not
 ERROR = 0.1  # Monte Carlo error of a store's log predictive density above which they have not
-
-
-class LeftOut(NamedTuple):
-    """Log predictive densities of stores that were left out.
-
-    Attributes
-    ----------
-    stores : (left,) their positions among all stores.
-    elpd_i : (left,) log mean over draws of the store's likelihood.
-    error_i : (left,) its Monte Carlo error.
-    settled_i : (left,) whether the chains agreed and the error is small.
-    """
-
-    stores: Ints
-    elpd_i: Floats
-    error_i: Floats
-    settled_i: np.ndarray
 
 
 def folds_of(n_stores: int, folds: int, seed: int = 0) -> list[Ints]:
@@ -82,7 +64,7 @@ def leave_out(
             pool.shutdown(cancel_futures=True)
             raise
     fields = [np.concatenate(field) for field in zip(*(fold[1:] for fold in found), strict=True)]
-    return LeftOut(np.concatenate(folds), *fields)
+    return LeftOut(np.concatenate(folds), *fields, len(folds))
 
 
 def _folds(

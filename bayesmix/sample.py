@@ -23,13 +23,11 @@ from numba import cfunc, types
 from numba.np.numpy_support import carray
 from nutpie.compile_pymc import CompiledPyMCModel
 from pytensor.link.numba.cache import compile_numba_function_src
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bayesmix.density import Density, compile_density, constrain, log_density
 from bayesmix.kept import Chain, key_of, read_chain, write_chain
 from bayesmix.settings import Settings
-from em.command import CORES
+from em.command import CORES, display
 from em.errors import InputError
 from em.statistics import Floats
 
@@ -198,18 +196,22 @@ def draw_chain(density: Density, settings: Settings, number: int, stop: Event, r
 @contextmanager
 def _progress(settings: Settings) -> Iterator[Callable[[int, int], None]]:
     """A bar on stderr where that is a terminal; yields what takes a chain's number and its draws so far."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     done: dict[int, int] = {}
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("compiling (kept for the next run)", total=None)
+    with display() as shown:
+        if shown is None:
+            yield lambda chain, draws: None
+            return
+        task = shown.add_task("compiling (kept for the next run)", total=None)
 
         def report(chain: int, draws: int) -> None:
             done[chain] = draws
             whole = settings.chains * (settings.draws + settings.tune)
-            progress.update(task, description="sampling", completed=sum(done.values()), total=whole)
+            shown.update(task, description="sampling", completed=sum(done.values()), total=whole)
 
-        yield report
+        try:
+            yield report
+        finally:
+            shown.remove_task(task)
 
 
 def _for_nutpie(density: Density, number: int) -> CompiledPyMCModel:

@@ -12,6 +12,7 @@ from bayesmix.pages import environment
 from bayesmix.segments_of_stores import joining
 from bayesmix.store_loo import standard_error, total
 from comparisons.agreement import em_twin, gap, mixtures_of, model_of, population, segments
+from comparisons.approximations import approximations
 from comparisons.comparison import Comparison, Score
 from comparisons.convergence import convergence
 from comparisons.differences import difference
@@ -62,6 +63,7 @@ def page(comparison: Comparison, verdict: Verdict, prices: str) -> str:
         spread=_spread(comparison, mixture, continuum, normals),
         convergence={score.name: convergence(score.fit) for score in comparison.scores},
         pictures=gallery(comparison, mixture, continuum, normals),
+        approximations=approximations(comparison),
         software=software(*PACKAGES),
     )
 
