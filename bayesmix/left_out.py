@@ -28,7 +28,7 @@ from em.statistics import Floats, Ints, take
 
 FEWER = Settings(draws=300, tune=250, chains=4)
 LONGER = 4  # times as many draws where the first ones have not settled
-RHAT = 1.05  # of the log-density, above which they have not
+RHAT = 1.1  # of the log-density, above which they have not
 ERROR = 0.1  # Monte Carlo error of a store's log predictive density above which they have not
 
 
@@ -89,10 +89,10 @@ def _folds(
         if future is None:
             yield kept[key]
             continue
-        fold = _judged(target, stores, key, *future.result())
-        if not fold.settled_i.all():
-            more = replace(drawn, draws=LONGER * drawn.draws, tune=LONGER * drawn.tune)
-            fold = _judged(target, stores, key, *pool.submit(_draw, part, more, stop).result())
+        q, lp = future.result()
+        fold = _judged(target, stores, key, q, lp)
+        if not fold.settled_i.all() and lp.shape[1] == drawn.draws:
+            fold = _judged(target, stores, key, *pool.submit(_draw_once, part, _longer(drawn), stop).result())
         append_fold(keep, fold)
         yield fold
 
@@ -106,6 +106,16 @@ def _starts(target: Target, left_out: Floats, settings: Settings) -> Floats:
 
 
 def _draw(part: Target, settings: Settings, stop: Event) -> tuple[Floats, Floats]:
+    """Chains one after the other, and again with more draws where they do not agree on the log-density."""
+    q, lp = _draw_once(part, settings, stop)
+    return (q, lp) if _rhat(lp) < RHAT else _draw_once(part, _longer(settings), stop)
+
+
+def _longer(settings: Settings) -> Settings:
+    return replace(settings, draws=LONGER * settings.draws, tune=LONGER * settings.tune)
+
+
+def _draw_once(part: Target, settings: Settings, stop: Event) -> tuple[Floats, Floats]:
     """Chains one after the other: q (chain, draw, dimension) and the log-density (chain, draw)."""
     chains = [draw_chain(part.density, settings, number, stop, lambda _: None) for number in range(settings.chains)]
     return np.stack([chain.q for chain in chains]), np.stack([chain.statistics["lp"] for chain in chains])
@@ -116,8 +126,11 @@ def _judged(target: Target, stores: Ints, key: str, q: Floats, lp: Floats) -> Fo
     values = loglik(take(target.statistics, stores), parameters(target, q.reshape(-1, q.shape[-1]))).T
     elpd_i = logsumexp(values, axis=1) - np.log(values.shape[1])
     error_i = np.array([_error(one.reshape(lp.shape)) for one in values - elpd_i[:, None]])
-    rhat = float(np.asarray(array_stats.rhat(lp, chain_axis=0, draw_axis=1)))
-    return Fold(key, elpd_i, error_i, (error_i < ERROR) & (rhat < RHAT))
+    return Fold(key, elpd_i, error_i, (error_i < ERROR) & (_rhat(lp) < RHAT))
+
+
+def _rhat(lp: Floats) -> float:
+    return float(np.asarray(array_stats.rhat(lp, chain_axis=0, draw_axis=1)))
 
 
 def _error(relative: Floats) -> float:
