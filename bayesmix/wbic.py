@@ -42,7 +42,9 @@ def wbic(target: Target, settings: Settings = DRAWN) -> Wbic | None:
     with ThreadPoolExecutor(CORES, thread_name_prefix="tempered") as pool:
         try:
             chains = list(
-                pool.map(lambda number: draw_chain(warm, settings, number, stop, lambda _: None), range(settings.chains))
+                pool.map(
+                    lambda number: draw_chain(warm, settings, number, stop, lambda _: None), range(settings.chains)
+                )
             )
         except BaseException:
             stop.set()

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from comparisons.comparison import Comparison, Score, compare
-    from comparisons.verdict import Verdict, verdict
+    from comparisons.verdict import Verdict
 
-__all__ = ["Comparison", "Score", "Verdict", "compare", "verdict"]
+__all__ = ["Comparison", "Score", "Verdict", "compare"]
 
 _HOME = {"Comparison": "comparison", "Score": "comparison", "Verdict": "verdict", "compare": "comparison"}
 

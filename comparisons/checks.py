@@ -1,4 +1,4 @@
-"""Approximations checked: stores left out exactly where importance sampling is in doubt, and the evidence of a model."""
+"""Approximations checked: stores left out exactly where importance sampling is in doubt, and a model's evidence."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -88,9 +88,7 @@ def _parser() -> Parser:
         help="leave out every store exactly, by drawing anew without it, or N folds of whole stores (default: only "
         "stores for which weighting the draws is not reliable, where they are few)",
     )  # fmt: skip
-    p.add_argument(
-        "--quick", action="store_true", help="no store is left out exactly, and no evidence is worked out"
-    )
+    p.add_argument("--quick", action="store_true", help="no store is left out exactly, and no evidence is worked out")
     group = p.add_argument_group("the standard set")
     group.add_argument("--fit", action="store_true", help="fit the models to DATA, and compare them")
     add_column_arguments(group)

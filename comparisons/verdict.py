@@ -90,7 +90,7 @@ def _judge(comparison: Comparison) -> Verdict:
     if not diff.decided:
         return _undecided(comparison, mixture, rival, mixture if ahead else rival, diff)
     if ahead:
-        return _segments(comparison, mixture, rival, diff)
+        return _segments(comparison, mixture, diff)
     return _continuum(comparison, mixture, rival, diff)
 
 
@@ -117,14 +117,7 @@ def _inside(comparison: Comparison, continuum: Score, normals: Score) -> Verdict
     return Verdict("both", headline, sentence, "", normals.fit.k, diff, False)
 
 
-def _segments(comparison: Comparison, mixture: Score, rival: Score, diff: Difference) -> Verdict:
-    continuum, also = comparison.best_of("hierarchical"), _differing(comparison, mixture)
-    if rival.fit.k > 1 and continuum is not None and _beats(mixture, continuum):
-        also = (
-            f" They also predict better than {_of_stores(rival.fit.k)} whose stores differ, by "
-            f"{by_error(diff.elpd_diff, diff.dse)} ± {by_error(diff.dse, diff.dse)}."
-        )
-        diff = difference(mixture.loo.elpd_i, continuum.loo.elpd_i)
+def _segments(comparison: Comparison, mixture: Score, diff: Difference) -> Verdict:
     if mixture.fit.k == 1:
         sentence = (
             f"One price response describes all {len(mixture.fit.stores)} stores: it predicts a store not yet seen "
@@ -134,7 +127,7 @@ def _segments(comparison: Comparison, mixture: Score, rival: Score, diff: Differ
     k = spelt(mixture.fit.k)
     sentence = (
         f"The stores fall into {k} segments rather than lying along a continuum: {k} segments predict a store not yet "
-        f"seen better than gradual differences do, {_by(diff, comparison)}.{also}"
+        f"seen better than gradual differences do, {_by(diff, comparison)}.{_differing(comparison, mixture)}"
     )
     return Verdict("segments", f"{k.capitalize()} segments, not a continuum.", sentence, "", mixture.fit.k, diff, True)
 

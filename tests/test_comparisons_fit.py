@@ -1,4 +1,4 @@
-"""The standard set in one command: what is written, kept and made again, and what is refused before anything is fitted."""
+"""The standard set in one command: what is written, kept and made again, and what is refused before it."""
 
 import json
 import os

@@ -4,7 +4,8 @@ import pytest
 from fits_for_comparisons import hierarchical_tree, mixture_tree, write_fit, write_results
 
 from bayesmix.read import load
-from comparisons import compare, verdict
+from comparisons import compare
+from comparisons.verdict import verdict
 from em.panel import read_panel
 from em.results import read_results
 

@@ -13,7 +13,8 @@ from fits_for_comparisons import (
 
 from bayesmix.read import load
 from bayesmix.store_loo import total
-from comparisons import compare, verdict
+from comparisons import compare
+from comparisons.verdict import verdict
 from em.results import read_results
 
 
