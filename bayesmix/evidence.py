@@ -49,7 +49,7 @@ def bridge(density: Density, unconstrained: Floats, seed: int = 0, segments: int
     parts = unconstrained[:, :half], unconstrained[:, half : 2 * half]
     images = _images(density, segments, unconstrained.shape[2])
     rng = np.random.default_rng(seed)
-    found = [_bridge(density, *pair, images, rng) for pair in (parts, parts[::-1])]
+    found = [_bridge(density, parts[one], parts[1 - one], images, rng) for one in (0, 1)]
     both = [one.log_evidence for one in found]
     return Evidence(sum(both) / 2.0, float(np.hypot(found[0].se, found[1].se) / 2.0))
 
@@ -124,6 +124,6 @@ def evidence_of(target: Target, others: Sequence[Floats] = (), seed: int = 0) ->
     if target.segments > MOST_SEGMENTS:
         return None
     found = [bridge(target.density, draws, seed, target.segments) for draws in (target.draws, *others)]
-    total = float(logsumexp([one.log_evidence for one in found]))
+    total = float(np.logaddexp.reduce([one.log_evidence for one in found]))
     share = [np.exp(one.log_evidence - total) * one.se for one in found]
     return Evidence(total, float(np.linalg.norm(share)))

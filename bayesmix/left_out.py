@@ -51,7 +51,7 @@ def leave_out(
         read; None keeps none.
     what : of which model, for the progress bar.
     """
-    kept, found = read_folds(keep), []
+    kept, found = read_folds(keep), list[Fold]()
     told = f"without stores, {what}" if what else "without stores"
     stop = Event()
     whole = loglik(target.statistics, parameters(target, target.draws.reshape(-1, target.draws.shape[-1])))
@@ -63,8 +63,13 @@ def leave_out(
             stop.set()
             pool.shutdown(cancel_futures=True)
             raise
-    fields = [np.concatenate(field) for field in zip(*(fold[1:] for fold in found), strict=True)]
-    return LeftOut(np.concatenate(folds), *fields, len(folds))
+    return LeftOut(
+        np.concatenate(folds),
+        np.concatenate([fold.elpd_i for fold in found]),
+        np.concatenate([fold.error_i for fold in found]),
+        np.concatenate([fold.settled_i for fold in found]),
+        len(folds),
+    )
 
 
 def _folds(

@@ -39,24 +39,18 @@ class Target:
     draws: Floats = field(repr=False)
 
 
-def can_be_redrawn(fit: Fit) -> bool:
-    """Whether a fit holds what its density is made of: not where its draws are of another sampler."""
-    kept = fit.group("unconstrained_posterior")
-    return kept is not None and "numbers" in fit.priors and "back" in fit.tree["constant_data"]
-
-
 def target_of(fit: Fit) -> Target:
-    """The density of a fit that `can_be_redrawn`, with its priors and on the columns that it was drawn on."""
+    """The density of a fit of a gradient sampler, with its priors and on the columns that it was drawn on."""
     back = fit.tree["constant_data"]["back"].to_numpy()
     centred = centred_by(fit.statistics, back)
     priors, rule = from_record(fit.priors), cast(SigmaRule, fit.sigma_rule)
-    weight, mu, sigma, omega = (None if value is None else value.mean(0) for value in fit.draws)
-    if fit.model == "mixture":
+    weight, mu, sigma = (value.mean(0) for value in (fit.draws.weight, fit.draws.mu, fit.draws.sigma))
+    if fit.draws.omega is None:
         at = centred_parameters(MixtureParameters(weight, mu, sigma), centred)
         model, names = mixture.mixture_model(centred.statistics, fit.k, priors, rule), mixture.QUANTITIES
         start = mixture.mixture_start(at, rule)
     else:
-        at = centred_parameters(NormalMixtureParameters(weight, mu, omega, sigma), centred)
+        at = centred_parameters(NormalMixtureParameters(weight, mu, fit.draws.omega.mean(0), sigma), centred)
         model = normal_mixture.normal_mixture_model(centred.statistics, fit.k, priors, rule)
         names, start = normal_mixture.QUANTITIES, normal_mixture.normal_mixture_start(at, priors, rule)
     density = compile_density(model, [start])

@@ -61,7 +61,7 @@ def check(fits: Sequence[Fit], exact: int | None = None, keep: Path | None = Non
 
 def _folds(fit: Fit, exact: int | None) -> list[Ints] | None:
     """The stores to be left out, fold by fold; None where the fit cannot be drawn again."""
-    if fit.group("unconstrained_posterior") is None or "numbers" not in fit.priors:
+    if not can_be_redrawn(fit):
         return None
     n = len(fit.stores)
     if exact:
@@ -72,6 +72,11 @@ def _folds(fit: Fit, exact: int | None) -> list[Ints] | None:
     if exact is None and stores.size > FEW:
         return []
     return [np.array([store]) for store in stores]
+
+
+def can_be_redrawn(fit: Fit) -> bool:
+    """Whether a fit holds what its density is made of: not where its draws are of another sampler."""
+    return fit.group("unconstrained_posterior") is not None and "numbers" in fit.priors
 
 
 def doubtful_stores(psis: Loo) -> Ints:

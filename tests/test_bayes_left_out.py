@@ -12,7 +12,7 @@ from bayesmix.priors import from_record
 from bayesmix.run import fit_hierarchical, fit_mixture, fit_normal_mixture
 from bayesmix.settings import Settings
 from bayesmix.store_loo import LeftOut, loo, with_left_out
-from bayesmix.target import can_be_redrawn, loglik, parameters, target_of, tempered, without
+from bayesmix.target import loglik, parameters, target_of, tempered, without
 from em.statistics import take
 
 FEW = Settings(draws=200, tune=200, chains=2, seed=1)
@@ -123,11 +123,3 @@ def test_exact_values_take_the_place_of_weighted_ones(two):
     np.testing.assert_allclose(found.elpd_i + found.p_i, psis.elpd_i + psis.p_i)
     np.testing.assert_array_equal(np.delete(found.elpd_i, [2, 5]), np.delete(psis.elpd_i, [2, 5]))
     assert with_left_out(psis, None) is psis
-
-
-def test_draws_of_another_sampler_cannot_be_drawn_again():
-    from fits_for_comparisons import mixture_tree
-
-    from bayesmix.fitted import Fit
-
-    assert not can_be_redrawn(Fit(mixture_tree(panel(segmented(10)), 2, draws=30, chains=1), "mixture"))

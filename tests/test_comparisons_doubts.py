@@ -14,7 +14,7 @@ from fits_for_comparisons import (
 from bayesmix.read import load
 from bayesmix.store_loo import LeftOut, loo
 from comparisons.approximations import approximations
-from comparisons.checks import Checked
+from comparisons.checks import Checked, check
 from comparisons.comparison import compare
 from comparisons.doubts import settled
 from comparisons.verdict import verdict
@@ -85,3 +85,7 @@ def test_exact_values_lift_the_doubt_of_high_pareto_k(fits):
     assert row.change == pytest.approx(-high.size)
     assert (row.left_out, row.log_evidence) == (high.size, None)
     assert row.error == pytest.approx(0.1 * high.size**0.5)
+
+
+def test_draws_of_another_sampler_are_not_checked(fits):
+    assert check(fits[1]) == {}
