@@ -15,6 +15,8 @@ class Approximation(NamedTuple):
     Attributes
     ----------
     name : of the model.
+    trusted : whether its draws are, without which neither is its evidence.
+    doubtful : how many stores have an elpd in doubt still.
     psis : elpd by importance sampling alone.
     left_out, folds : how many stores were left out exactly, and in how many folds.
     exact_psis, exact : elpd of these stores by importance sampling, and exactly.
@@ -26,6 +28,8 @@ class Approximation(NamedTuple):
     """
 
     name: str
+    trusted: bool
+    doubtful: int
     psis: float
     left_out: int
     folds: int
@@ -77,6 +81,8 @@ def of_score(score: Score, comparison: Comparison) -> Approximation:
     psis_i = score.loo.elpd_i if score.loo.psis_i is None else score.loo.psis_i
     return Approximation(
         name=score.name,
+        trusted=score.fit.trusted,
+        doubtful=score.loo.n_doubtful,
         psis=total(psis_i),
         left_out=0 if left is None else left.stores.size,
         folds=0 if left is None else left.folds,
