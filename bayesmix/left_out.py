@@ -29,7 +29,8 @@ from em.statistics import Floats, Ints, take
 FEWER = Settings(draws=300, tune=250, chains=4)
 LONGER = 4  # times as many draws where the first ones have not settled
 RHAT = 1.2  # of the log-density, above which they have not
-ERROR = 0.25  # Monte Carlo error of a store's log predictive density above which they have not
+ERROR = 0.25  # Monte Carlo error of a store's log predictive density above which more are drawn
+DOUBTFUL = 1.0  # and above which, with more draws, it has not settled: a factor e in density
 
 
 def folds_of(n_stores: int, folds: int, seed: int = 0) -> list[Ints]:
@@ -96,7 +97,7 @@ def _folds(
             continue
         q, lp = future.result()
         fold = _judged(target, stores, key, q, lp)
-        if not fold.settled_i.all() and lp.shape[1] == drawn.draws:
+        if (fold.error_i > ERROR).any() and lp.shape[1] == drawn.draws:
             fold = _judged(target, stores, key, *pool.submit(_draw_once, part, _longer(drawn), stop).result())
         append_fold(keep, fold)
         yield fold
@@ -131,7 +132,7 @@ def _judged(target: Target, stores: Ints, key: str, q: Floats, lp: Floats) -> Fo
     values = loglik(take(target.statistics, stores), parameters(target, q.reshape(-1, q.shape[-1]))).T
     elpd_i = logsumexp(values, axis=1) - np.log(values.shape[1])
     error_i = np.array([_error(one.reshape(lp.shape)) for one in values - elpd_i[:, None]])
-    return Fold(key, elpd_i, error_i, (error_i < ERROR) & (_rhat(lp) < RHAT))
+    return Fold(key, elpd_i, error_i, (error_i < DOUBTFUL) & (_rhat(lp) < RHAT))
 
 
 def _rhat(lp: Floats) -> float:
