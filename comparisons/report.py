@@ -56,10 +56,12 @@ def _read(files: list[str]) -> tuple[dict[str, Any], "list[Fit]"]:
     """Content of results.json and the fits of one panel."""
     from bayesmix.read import load
     from comparisons.same_panel import check_same_panel
-    from em.results import read_results
+    from em.results import MODELS, model_of, read_results
 
     with working("reading the fits"):
-        results = read_results(files[0])
+        results = read_results(files[0], MODELS)
+        if not any(model_of(entry) == "mixture" for entry in results["fits"]):
+            raise InputError(f"{files[0]}: holds no mixture; expected one that em.estimate wrote with --model mixture")
         fits = [load(path) for path in files[1:]]
         check_same_panel(files[0], results, fits)
     return results, fits
