@@ -49,9 +49,13 @@ def centre(stats: GaussianStatistics, coefficients: tuple[str, ...], random: Seq
     if random is not None and "intercept" not in random:
         mean[[name in random for name in coefficients]] = 0.0
     back[one] -= mean
-    b = stats.b.copy()
-    b[:, one] += stats.b @ mean
-    return Centred(stats._replace(xtx=back.T @ stats.xtx @ back, b=b), back)
+    return centred_by(stats, back)
+
+
+def centred_by(stats: GaussianStatistics, back: Floats) -> Centred:
+    """Statistics on columns centred as `back` says, such as those of other stores were."""
+    onto = np.linalg.inv(back)  # exact: a unit triangular matrix but for the order of its rows
+    return Centred(stats._replace(xtx=back.T @ stats.xtx @ back, b=stats.b @ onto.T), back)
 
 
 def centred_parameters[Parameters: (MixtureParameters, NormalMixtureParameters)](

@@ -8,7 +8,7 @@ the graph: 5.5 s in every run and more for another number of segments, against 0
 
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, cast
 
@@ -44,6 +44,7 @@ class Density:
     function : the C function; its `address` is what a sampler calls.
     table : (entry,) addresses and sizes of variables and data, which the function is given with every call.
     arrays : the data that the table points to, kept alive.
+    names : of the arrays, as the model calls its data.
     starts : (start, dimension) the unconstrained vectors at the start values.
     shapes : of each unconstrained random variable, by its name, in the order of the vector.
     code : what tells the compiled graph from others, of other priors or likelihoods; "" where PyTensor cannot say.
@@ -54,6 +55,7 @@ class Density:
     arrays: tuple[np.ndarray, ...]
     starts: Floats
     shapes: Mapping[str, tuple[int, ...]]
+    names: tuple[str, ...] = ()
     code: str = ""
 
 
@@ -71,20 +73,48 @@ def compile_density(model: pm.Model, starts: Sequence[Mapping[str, Floats]]) -> 
         slopes = cast(list, grad(graph, values))
         function = cast(Any, compile_graph(values, [graph, *slopes], mode="NUMBA"))
         inner = cast(Any, numba_njit(function.vm.jit_fn.py_func))
-        arrays = tuple(np.ascontiguousarray(shared.get_value()) for shared in function.get_shared())
+        data = function.get_shared()
+        arrays = tuple(np.ascontiguousarray(shared.get_value()) for shared in data)
         code = CACHED_SRC_FUNCTIONS.get(inner.py_func)
         compiled = _c_function(inner, code, points, arrays)
-    offsets = np.cumsum([0, *(point.size for point in points)])
-    entries = [(offset, *point.shape) for offset, point in zip(offsets, points, strict=False)]
-    entries += [(array.ctypes.data, *array.shape) for array in arrays]
+    shapes = {value.name: point.shape for value, point in zip(values, points, strict=True)}
     return Density(
         compiled,
-        np.array([number for entry in entries for number in entry], dtype=np.int64),
+        _table(shapes, arrays),
         arrays,
         np.array([np.concatenate([point.ravel() for point in _unconstrain(model, start)]) for start in starts]),
-        {value.name: point.shape for value, point in zip(values, points, strict=True)},
+        shapes,
+        tuple(shared.name for shared in data),
         code or "",
     )
+
+
+def with_data(density: Density, data: Mapping[str, np.ndarray], starts: Floats | None = None) -> Density:
+    """The density of the same model given other data: nothing is built or compiled again.
+
+    Parameters
+    ----------
+    data : arrays by the names of `density.names`, of the dimensions and types that they have there.
+    starts : (start, dimension) other starts; None keeps those there are.
+    """
+    arrays = tuple(
+        np.ascontiguousarray(data.get(name, array), dtype=array.dtype)
+        for name, array in zip(density.names, density.arrays, strict=True)
+    )
+    return replace(
+        density,
+        table=_table(density.shapes, arrays),
+        arrays=arrays,
+        starts=density.starts if starts is None else starts,
+    )
+
+
+def _table(shapes: Mapping[str, tuple[int, ...]], arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """What the C function is told of variables, by their offset in q, and of data, by their address."""
+    offsets = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes.values())])
+    entries = [(offset, *shape) for offset, shape in zip(offsets, shapes.values(), strict=False)]
+    entries += [(array.ctypes.data, *array.shape) for array in arrays]
+    return np.array([number for entry in entries for number in entry], dtype=np.int64)
 
 
 def log_density(density: Density, q: Floats) -> Floats:
@@ -100,31 +130,35 @@ def log_density(density: Density, q: Floats) -> Floats:
 
 
 def constrain(model: pm.Model, density: Density, q: Floats, names: Sequence[str]) -> dict[str, Floats]:
-    """Quantities of the model at many unconstrained vectors.
+    """Quantities of the model at many unconstrained vectors; see `constraint`."""
+    return constraint(model, density, names)(q)
 
-    Parameters
-    ----------
-    q : (draw, dimension)
+
+def constraint(model: pm.Model, density: Density, names: Sequence[str]) -> Callable[[Floats], dict[str, Floats]]:
+    """The function from unconstrained vectors (draw, dimension) to quantities of the model.
 
     Returns
     -------
-    Arrays with the axis of draws in front.
+    A function of q whose values are arrays by name, with the axis of draws in front.
     """
     variables = [model.named_vars[name] for name in names]
     values = [model.rvs_to_values[variable] for variable in model.free_RVs]
     batches = [pt.tensor(dtype=value.dtype, shape=(None,) * (value.ndim + 1)) for value in values]
     graphs = vectorize_graph(model.replace_rvs_by_values(variables), dict(zip(values, batches, strict=True)))
-    ends = np.cumsum([int(np.prod(shape)) for shape in density.shapes.values()])
-    pieces = [
-        piece.reshape(len(q), *shape)
-        for piece, shape in zip(np.split(q, ends[:-1], axis=1), density.shapes.values(), strict=True)
-    ]
     function: Any = plain_function(batches, graphs, mode=PLAIN, on_unused_input="ignore")
-    results = function(*pieces)
-    return {  # what depends on no random variable has no axis of draws yet
-        name: result if result.ndim > variable.ndim else np.broadcast_to(result, (len(q), *result.shape))
-        for name, variable, result in zip(names, variables, results, strict=True)
-    }
+    ends = np.cumsum([int(np.prod(shape)) for shape in density.shapes.values()])
+
+    def quantities(q: Floats) -> dict[str, Floats]:
+        pieces = [
+            piece.reshape(len(q), *shape)
+            for piece, shape in zip(np.split(q, ends[:-1], axis=1), density.shapes.values(), strict=True)
+        ]
+        return {  # what depends on no random variable has no axis of draws yet
+            name: result if result.ndim > variable.ndim else np.broadcast_to(result, (len(q), *result.shape))
+            for name, variable, result in zip(names, variables, function(*pieces), strict=True)
+        }
+
+    return quantities
 
 
 def _unconstrain(model: pm.Model, start: Mapping[str, Floats]) -> list[np.ndarray]:

@@ -85,6 +85,8 @@ def total_loglik(
 ) -> Symbolic:
     """Total log-likelihood of all stores, a symbolic number.
 
+    It is multiplied by the data `power` of the model, 1 unless a density is tempered (`bayesmix.wbic`).
+
     Parameters
     ----------
     data : from `store_data`.
@@ -99,4 +101,5 @@ def total_loglik(
     if effect is None:
         effect = pm.Data("no_effect", np.zeros((0, 0)))
     outputs: Any = StoreLogLikelihood()(log_weight, mu, sigma, spread, effect, *data)
-    return outputs[0]
+    tempered: Symbolic = pm.Data("power", np.ones(1)) * outputs[0]
+    return pt.sum(tempered)

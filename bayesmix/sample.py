@@ -23,14 +23,12 @@ from numba import cfunc, types
 from numba.np.numpy_support import carray
 from nutpie.compile_pymc import CompiledPyMCModel
 from pytensor.link.numba.cache import compile_numba_function_src
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bayesmix.density import Density, compile_density, constrain, log_density
 from bayesmix.kept import Chain, key_of, read_chain, write_chain
 from bayesmix.settings import Settings
 from bayesmix.streams import stream
-from em.command import CORES
+from em.command import CORES, display
 from em.errors import InputError
 from em.statistics import Floats
 
@@ -159,7 +157,7 @@ def _chains(
 
     with ThreadPoolExecutor(max_workers=CORES, thread_name_prefix="chain") as pool:
         running: dict[Future[Chain], int] = {
-            pool.submit(_run, density, settings, number, stop, partial(report, number)): number
+            pool.submit(draw_chain, density, settings, number, stop, partial(report, number)): number
             for number in range(settings.chains)
             if number not in chains
         }
@@ -176,7 +174,7 @@ def _chains(
     return [chains[number] for number in range(settings.chains)], resumed
 
 
-def _run(density: Density, settings: Settings, number: int, stop: Event, report: Callable[[int], None]) -> Chain:
+def draw_chain(density: Density, settings: Settings, number: int, stop: Event, report: Callable[[int], None]) -> Chain:
     """One chain; raises KeyboardInterrupt where it was stopped, InputError where it came back short by itself."""
     sampler = nutpie.sample(
         _for_nutpie(density, settings, number),
@@ -215,18 +213,22 @@ def _run(density: Density, settings: Settings, number: int, stop: Event, report:
 @contextmanager
 def _progress(settings: Settings) -> Iterator[Callable[[int, int], None]]:
     """A bar on stderr where that is a terminal; yields what takes a chain's number and its draws so far."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     done: dict[int, int] = {}
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("compiling (kept for the next run)", total=None)
+    with display() as shown:
+        if shown is None:
+            yield lambda chain, draws: None
+            return
+        task = shown.add_task("compiling (kept for the next run)", total=None)
 
         def report(chain: int, draws: int) -> None:
             done[chain] = draws
             whole = settings.chains * (settings.draws + settings.tune)
-            progress.update(task, description="sampling", completed=sum(done.values()), total=whole)
+            shown.update(task, description="sampling", completed=sum(done.values()), total=whole)
 
-        yield report
+        try:
+            yield report
+        finally:
+            shown.remove_task(task)
 
 
 def _for_nutpie(density: Density, settings: Settings, number: int) -> CompiledPyMCModel:

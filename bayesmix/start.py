@@ -15,7 +15,7 @@ from em.mixture import MixtureParameters, SigmaRule
 from em.normal_mixture import NormalMixtureParameters
 from em.normal_mixture_fit import NormalMixtureFit
 from em.panel import Panel
-from em.results import read_results
+from em.results import MODELS, read_results
 from em.statistics import Floats
 from em.variance_components import variance_components
 
@@ -105,7 +105,7 @@ def em_solution(
     """
     if file is None:
         return start_of(fit_mixture(panel, k, sigma=sigma, seed=seed))
-    results = read_results(file)
+    results = read_results(file, MODELS)
     data, expected = results["data"], {"sha256": panel.sha256, "coefficients": list(panel.coefficients)}
     if data.get("sha256") != expected["sha256"]:
         raise InputError(f"{file}: is about {data.get('file')}, another file than {panel.file} (its sha256 differs)")

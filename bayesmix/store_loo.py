@@ -12,14 +12,33 @@ import xarray as xr
 from arviz_stats.base.array import array_stats
 from scipy.special import logsumexp
 
-from em.statistics import Floats
+from em.statistics import Floats, Ints
 
 FEWEST_DRAWS = 100  # below which the tail of the importance ratios cannot be smoothed
 CHUNK = 2_000_000  # log-likelihoods smoothed at once
 
 
+class LeftOut(NamedTuple):
+    """Log predictive densities of stores that were left out exactly; see `bayesmix.left_out`.
+
+    Attributes
+    ----------
+    stores : (left,) their positions among all stores.
+    elpd_i : (left,) log mean over draws of the store's likelihood.
+    error_i : (left,) its Monte Carlo error.
+    settled_i : (left,) whether the chains agreed and the error is small.
+    folds : how many times stores were left out; as many as stores where each was left out alone.
+    """
+
+    stores: Ints
+    elpd_i: Floats
+    error_i: Floats
+    settled_i: np.ndarray
+    folds: int
+
+
 class Loo(NamedTuple):
-    """Leave one store out by Pareto-smoothed importance sampling.
+    """Leave one store out by Pareto-smoothed importance sampling, and exactly where that was done.
 
     Attributes
     ----------
@@ -28,6 +47,8 @@ class Loo(NamedTuple):
     khat_i : (store,) Pareto k: how heavy the tail of the store's importance ratios is.
     khat_limit : above it elpd_i is not reliable; min(1 - 1 / log10(draws), 0.7).
     reff : effective draws of the store likelihoods per draw, mean over stores.
+    left_out : the stores whose elpd_i is exact; None where none is.
+    psis_i : (store,) elpd_i of importance sampling; None where that is elpd_i.
     """
 
     elpd_i: Floats
@@ -35,11 +56,25 @@ class Loo(NamedTuple):
     khat_i: Floats
     khat_limit: float
     reff: float
+    left_out: LeftOut | None = None
+    psis_i: Floats | None = None
 
     @property
     def n_doubtful(self) -> int:
-        """Stores whose Pareto k is above the limit."""
-        return int((self.khat_i > self.khat_limit).sum())
+        """Stores whose Pareto k is above the limit, and of those left out exactly the ones that did not settle."""
+        doubtful = self.khat_i > self.khat_limit
+        if self.left_out is not None:
+            doubtful[self.left_out.stores] = ~self.left_out.settled_i
+        return int(doubtful.sum())
+
+
+def with_left_out(psis: Loo, left_out: LeftOut | None) -> Loo:
+    """The same with the values of the stores that were left out exactly."""
+    if left_out is None or not left_out.stores.size:
+        return psis
+    elpd_i = psis.elpd_i.copy()
+    elpd_i[left_out.stores] = left_out.elpd_i
+    return psis._replace(elpd_i=elpd_i, p_i=psis.elpd_i + psis.p_i - elpd_i, left_out=left_out, psis_i=psis.elpd_i)
 
 
 def loo(store_loglik: xr.DataArray) -> Loo:

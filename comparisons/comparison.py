@@ -1,6 +1,6 @@
 """Several fits judged on one scale: how well each predicts a store that it has not seen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmix.fitted import Fit
-from bayesmix.rounding import percent
-from bayesmix.store_loo import Loo, loo, standard_error, total
+from bayesmix.rounding import by_error, percent
+from bayesmix.store_loo import Loo, loo, standard_error, total, with_left_out
+from comparisons.checks import NONE, Checked
 from comparisons.differences import FEW_STORES, Difference, difference, flags, stacking_weights
 from comparisons.information import Waic, waic
 from comparisons.own_likelihood import completed
@@ -35,6 +36,7 @@ class Score:
     difference: Difference
     weight: float
     flags: tuple[str, ...]
+    checked: Checked | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -43,7 +45,7 @@ class Score:
 
     @property
     def elpd(self) -> float:
-        """Sum over stores of the log-density given to the store left out (PSIS-LOO)."""
+        """Sum over stores of the log-density given to the store left out (PSIS-LOO, exact where that was done)."""
         return total(self.loo.elpd_i)
 
     @property
@@ -103,36 +105,65 @@ class Comparison:
 
         return describe(self)
 
+    @property
+    def folds(self) -> int | None:
+        """In how many folds stores were left out; None where each was left out alone."""
+        left = self.best.loo.left_out
+        several = left is not None and left.folds < left.stores.size
+        return left.folds if left is not None and several else None
+
     def best_of(self, *models: str) -> Score | None:
         """The best score among these kinds of model; None when none was fitted."""
         return next((score for score in self.scores if score.fit.model in models), None)
 
 
-def compare(results: dict[str, Any] | None, fits: Sequence[Fit]) -> Comparison:
+def compare(results: dict[str, Any] | None, fits: Sequence[Fit], checked: Mapping[str, Checked] = NONE) -> Comparison:
     """Judge fits of one panel; `comparisons.same_panel` has made sure that it is one.
 
     Parameters
     ----------
     results : content of results.json: the same panel by maximum likelihood; what it does not hold is taken from fits.
     fits : at least one, with names of their own.
+    checked : of `comparisons.checks`, by their names: stores that were left out exactly, and the evidence.
     """
     results = completed(results, fits)
-    criteria = [(fit, waic(fit.store_loglik), loo(fit.store_loglik)) for fit in fits]
+    criteria = [(fit, waic(fit.store_loglik), _loo(fit, checked)) for fit in fits]
     criteria.sort(key=lambda row: -total(row[2].elpd_i))
     best = criteria[0][2].elpd_i
     weights = stacking_weights(np.column_stack([psis.elpd_i for _, _, psis in criteria]))
     scores = []
     for (fit, wide, psis), weight in zip(criteria, weights, strict=True):
         diff = difference(psis.elpd_i, best)
-        scores.append(Score(fit, wide, psis, diff, float(weight), _flags(fit, wide, psis, diff, best=not scores)))
-    ordered = [score.fit for score in scores]
-    return Comparison(tuple(scores), shrinkage(ordered), results, _notes(results, ordered), _distrust(scores))
+        said = _flags(fit, wide, psis, diff, best=not scores)
+        scores.append(Score(fit, wide, psis, diff, float(weight), said, checked.get(fit.name)))
+    ordered, notes = [score.fit for score in scores], [*_notes(results, [score.fit for score in scores])]
+    notes += [said for score in scores if (said := _left_out(score.name, score.loo))]
+    distrust = tuple(doubt for score in scores for doubt in doubts_about(score))
+    return Comparison(tuple(scores), shrinkage(ordered), results, tuple(notes), distrust)
+
+
+def _loo(fit: Fit, checked: Mapping[str, Checked]) -> Loo:
+    found = checked.get(fit.name)
+    return with_left_out(loo(fit.store_loglik), None if found is None else found.left_out)
+
+
+def _left_out(name: str, found: Loo) -> str:
+    """What leaving stores out exactly changed, in a sentence; empty where none was."""
+    left = found.left_out
+    if left is None or found.psis_i is None:
+        return ""
+    change, error = total(left.elpd_i - found.psis_i[left.stores]), float(np.sqrt(np.square(left.error_i).sum()))
+    how = "one by one" if left.folds == left.stores.size else f"in {left.folds} folds"
+    return (
+        f"{name}: {left.stores.size} of {found.elpd_i.size} stores left out exactly, {how}; that changed elpd by "
+        f"{by_error(change, error)} ± {by_error(error, error)} (Monte Carlo error)"
+    )
 
 
 def _flags(fit: Fit, wide: Waic, psis: Loo, diff: Difference, *, best: bool) -> tuple[str, ...]:
     said = [] if fit.trusted else ["fit not trusted"]
     if psis.n_doubtful:
-        said.append(f"{psis.n_doubtful} of {psis.khat_i.size} stores with Pareto k above {psis.khat_limit:.2f}")
+        said.append(f"{psis.n_doubtful} of {psis.khat_i.size} stores with {_doubtful(psis)}")
     if wide.n_doubtful:
         said.append(f"WAIC variance above 0.4 in {wide.n_doubtful} of {wide.p_i.size} stores")
     return (*said, *flags(diff, best=best))
@@ -164,16 +195,20 @@ def _notes(results: dict[str, Any], fits: Sequence[Fit]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _distrust(scores: Sequence[Score]) -> tuple[str, ...]:
+def doubts_about(score: Score) -> list[str]:
+    """Why not to trust a model's elpd."""
     reasons = []
-    for score in scores:
-        if not score.fit.trusted:
-            why = "; ".join(score.fit.reasons) or "its file says so"
-            reasons.append(f"{score.name} ({score.fit.file}): {why}")
-        share = score.loo.n_doubtful / score.loo.khat_i.size
-        if share > MANY_DOUBTFUL:
-            reasons.append(
-                f"{score.name}: Pareto k is above {score.loo.khat_limit:.2f} in {percent(share)} of stores, "
-                "so its PSIS-LOO is not reliable"
-            )
-    return tuple(reasons)
+    if not score.fit.trusted:
+        why = "; ".join(score.fit.reasons) or "its file says so"
+        reasons.append(f"{score.name} ({score.fit.file}): {why}")
+    share = score.loo.n_doubtful / score.loo.khat_i.size
+    if share > MANY_DOUBTFUL:
+        reasons.append(f"{score.name}: {_doubtful(score.loo)} in {percent(share)} of stores, so its elpd is in doubt")
+    return reasons
+
+
+def _doubtful(psis: Loo) -> str:
+    """What is wrong with the stores counted by `n_doubtful`."""
+    if psis.left_out is not None:
+        return "draws without them that did not settle, or a high Pareto k"
+    return f"Pareto k above {psis.khat_limit:.2f}"

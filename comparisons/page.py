@@ -13,6 +13,7 @@ from bayesmix.rounding import shares
 from bayesmix.segments_of_stores import joining
 from bayesmix.store_loo import standard_error, total
 from comparisons.agreement import effects, em_twin, gap, mixtures_of, model_of, population, segments
+from comparisons.approximations import approximations
 from comparisons.backing import advice
 from comparisons.comparison import Comparison, Score
 from comparisons.convergence import convergence
@@ -80,6 +81,7 @@ def page(comparison: Comparison, verdict: Verdict, prices: str) -> str:
         spread=_spread(comparison, mixture, continuum, normals),
         convergence={score.name: convergence(score.fit) for score in comparison.scores},
         pictures=gallery(comparison, mixture, continuum, normals) | further.pop("pictures"),
+        approximations=approximations(comparison),
         **further,
         software=software(*PACKAGES),
     )

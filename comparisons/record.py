@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmix.store_loo import standard_error, total
+from comparisons.approximations import Approximation, of_score
 from comparisons.comparison import Comparison, Score
 from comparisons.convergence import convergence
 from comparisons.disagreement import Charged, Disagreement, disagreement
@@ -30,14 +31,14 @@ def record(comparison: Comparison, verdict: Verdict, prices: str) -> dict[str, A
             "schema": SCHEMA,
             "software": software(*PACKAGES),
             "data": comparison.results["data"],
-            "question": "a new store: leave one store out",
+            "question": f"a new store: leave {'folds of stores' if comparison.folds else 'one store'} out",
             "log_density_of": comparison.best.fit.log_density_of,
             "verdict": verdict.sentence,
             "verdict_detail": {**verdict._asdict(), "prices": prices},
             "trusted": not comparison.distrust,
             "warnings": [*comparison.distrust, *comparison.notes],
             "models": [
-                {**_model(score), "weight_pseudo_bma": weight}
+                {**_model(score, comparison), "weight_pseudo_bma": weight}
                 for score, weight in zip(comparison.scores, comparison.pseudo_bma, strict=True)
             ],
             "maximum_likelihood": comparison.results["fits"],
@@ -61,6 +62,7 @@ def record(comparison: Comparison, verdict: Verdict, prices: str) -> dict[str, A
                     score.name: {
                         "elpd_loo": score.loo.elpd_i,
                         "pareto_k": score.loo.khat_i,
+                        "exact": _exact(score),
                         "elpd_waic": score.waic.elpd_i,
                         "p_waic": score.waic.p_i,
                     }
@@ -71,12 +73,33 @@ def record(comparison: Comparison, verdict: Verdict, prices: str) -> dict[str, A
     )
 
 
-def _model(score: Score) -> dict[str, Any]:
+def _checked(row: Approximation) -> dict[str, Any]:
+    """What was checked of a model; null where it was not."""
+    exact = row.left_out > 0
+    return {
+        "elpd_psis": row.psis,
+        "stores_left_out_exactly": row.left_out,
+        "folds": row.folds if exact else None,
+        "elpd_exact": row.exact if exact else None,
+        "elpd_exact_by_psis": row.exact_psis if exact else None,
+        "elpd_exact_error": row.error if exact else None,
+        "unsettled": row.unsettled,
+        "log_evidence": row.log_evidence,
+        "log_evidence_se": row.evidence_se,
+        "minus_half_bic": row.half_bic,
+        "minus_half_bic_stores": row.half_bic_stores,
+        "wbic": None if row.minus_wbic is None else -row.minus_wbic,
+        "wbic_se": row.wbic_se,
+    }
+
+
+def _model(score: Score, comparison: Comparison) -> dict[str, Any]:
     fit = score.fit
     return {
         "name": score.name,
         "n_stores": len(fit.stores),
         "elpd_loo": score.elpd,
+        **_checked(of_score(score, comparison)),
         "se": score.se,
         "p_loo": total(score.loo.p_i),
         "elpd_waic": total(score.waic.elpd_i),
@@ -137,6 +160,12 @@ def _average(averaged: xr.Dataset) -> dict[str, Any]:
         "weight": dict(zip(averaged["model"].to_numpy(), averaged["weight"].to_numpy(), strict=True)),
         "by_model": {str(name): averaged["by_model"].sel(model=name).to_numpy() for name in averaged["model"].values},
     }
+
+
+def _exact(score: Score) -> np.ndarray:
+    """Which stores were left out exactly."""
+    left = score.loo.left_out
+    return np.isin(np.arange(score.loo.elpd_i.size), [] if left is None else left.stores)
 
 
 def _plain(value: Any) -> Any:

@@ -1,63 +1,51 @@
-"""The command that judges fits: python -m comparisons.report RESULTS.json FIT.nc... [--out comparison.html]."""
+"""The command that judges fits, or makes them first: `python -m comparisons.report`."""
 
+import argparse
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from em.command import Parser, check_writable, distrust, printing, replacing, run, working
+from comparisons.report_options import parsed
+from em.arguments import panel_from
+from em.command import SAMPLE, check_writable, display, distrust, printing, replacing, run, working
 from em.errors import InputError
 
-DESCRIPTION = """\
-Segments of stores, or a continuum? Judges the models by how well each predicts a store that it has not seen, beside
-BIC, and writes a page to read and comparison.json beside it.
-
-example:
-  python -m comparisons.report results.json mixture-3.nc hierarchical.nc --out comparison.html
-
-exit codes: 0 good; 2 the input or the call is wrong; 3 written, but not to be trusted (the reason is on the page);
-130 interrupted
-"""
+if TYPE_CHECKING:
+    from bayesmix.fitted import Fit
 
 
 def command(argv: list[str]) -> int:
-    """Parse, compare, write; the exit code."""
-    parser = Parser(prog="python -m comparisons.report", description=DESCRIPTION)
-    parser.add_argument("results", metavar="RESULTS.json", help="what em.estimate wrote")
-    parser.add_argument("fits", metavar="FIT.nc", nargs="+", help="what bayesmix.fit wrote, one file for each model")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("comparison.html"),
-        metavar="FILE",
-        help="the page to write (default: comparison.html); the numbers go beside it, as .json",
-    )
-    args = parser.parse_args(argv)
+    """Parse, fit where that is asked for, compare, write; the exit code."""
+    args = parsed(argv)
     out, numbers = args.out, args.out.with_suffix(".json")
     if numbers == out:
         raise InputError(f"{out}: the page cannot end in .json, for the numbers are written there; expected FILE.html")
-    check_writable(out, numbers, inputs=[args.results, *args.fits])
-    _check_netcdf(args.fits)
-    from em.results import MODELS, read_results
+    check_writable(out, numbers, inputs=[args.data or SAMPLE] if args.fit else args.files)
+    if not args.fit:
+        _check_netcdf(args.files[1:])
+    # What is heavy is loaded here, so that --help, wrong calls and Ctrl-C are answered at once.
+    with display():
+        results, fits = _fitted(args, out.with_suffix(".fits")) if args.fit else _read(args.files)
+        from comparisons.checks import check
+        from comparisons.comparison import compare
+        from comparisons.doubts import settled
+        from comparisons.page import page
+        from comparisons.record import record
+        from comparisons.same_panel import name_apart
+        from comparisons.screen import prices_of, show
+        from comparisons.verdict import verdict
 
-    results = read_results(args.results, MODELS)
-    # What is heavy is loaded below, so that --help, wrong calls and Ctrl-C are answered at once.
-    from bayesmix.read import load
-    from comparisons.comparison import compare
-    from comparisons.page import page
-    from comparisons.record import record
-    from comparisons.same_panel import check_same_panel, name_apart
-    from comparisons.screen import prices_of, show
-    from comparisons.verdict import verdict
-
-    with working("leaving out one store at a time"):
-        fits = [load(path) for path in args.fits]
-        check_same_panel(args.results, results, fits)
-        comparison = compare(results, name_apart(fits))
-        said = verdict(comparison)
-        prices = prices_of(comparison, said)
-        html = page(comparison, said, prices)
-        contents = json.dumps(record(comparison, said, prices), indent=1, ensure_ascii=False, allow_nan=False)
+        fits = name_apart(fits)
+        keep = out.with_suffix(".fits") if args.fit else None
+        checked = {} if args.quick else check(fits, args.exact, keep)
+        with working("writing the page"):
+            comparison = settled(compare(results, fits, checked))
+            said = verdict(comparison)
+            prices = prices_of(comparison, said)
+            html = page(comparison, said, prices)
+            contents = json.dumps(record(comparison, said, prices), indent=1, ensure_ascii=False, allow_nan=False)
     with replacing(out) as new_page, replacing(numbers) as new_numbers:
         new_page.write_text(html, encoding="utf-8")
         new_numbers.write_text(contents + "\n", encoding="utf-8")
@@ -79,6 +67,31 @@ def _check_netcdf(paths: Sequence[str]) -> None:
             ) from wrong
         if not start.startswith((b"CDF", b"\x89HDF")):
             raise InputError(f"{path}: is no netCDF file; expected one that bayesmix.fit wrote")
+
+
+def _read(files: list[str]) -> tuple[dict[str, Any], "list[Fit]"]:
+    """Content of results.json and the fits of one panel."""
+    from bayesmix.read import load
+    from comparisons.same_panel import check_same_panel
+    from em.results import MODELS, model_of, read_results
+
+    with working("reading the fits"):
+        results = read_results(files[0], MODELS)
+        if not any(model_of(entry) == "mixture" for entry in results["fits"]):
+            raise InputError(f"{files[0]}: holds no mixture; expected one that em.estimate wrote with --model mixture")
+        fits = [load(path) for path in files[1:]]
+        check_same_panel(files[0], results, fits)
+    return results, fits
+
+
+def _fitted(args: argparse.Namespace, folder: Path) -> tuple[dict[str, Any], "list[Fit]"]:
+    """The standard set of the panel that the arguments name."""
+    panel = panel_from(args)
+    from comparisons.standard_set import standard_set
+
+    columns = {name: getattr(args, name) for name in ("store", "week", "sales", "price", "covariates")}
+    how = {"formula": args.formula, "columns": columns}
+    return standard_set(panel, args.k, args.sigma, args.settings, folder, how)
 
 
 def main(argv: list[str] | None = None) -> None:

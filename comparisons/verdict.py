@@ -249,9 +249,10 @@ def _survives(lead: Difference, loss: float) -> bool:
 def _by(diff: Difference, comparison: Comparison) -> str:
     """The difference, its standard error and its unit, in words."""
     n = len(comparison.best.fit.stores)
+    how = f"left out in {comparison.folds} folds" if comparison.folds else "each left out in turn"
     return (
         f"by {by_error(diff.elpd_diff, diff.dse)} in log-density with a standard error of "
-        f"{by_error(diff.dse, diff.dse)} (over {n} stores, each left out in turn)"
+        f"{by_error(diff.dse, diff.dse)} (over {n} stores, {how})"
     )
 
 
@@ -260,8 +261,9 @@ def _of_stores(k: int) -> str:
 
 
 def _doubt(comparison: Comparison) -> str:
-    untrusted = [score.name for score in comparison.scores if not score.fit.trusted]
+    doubted = [said.partition(" (")[0] for said in comparison.distrust]
+    untrusted = [score.name for score in comparison.scores if not score.fit.trusted and score.name in doubted]
     if untrusted:
         are = "is" if len(untrusted) == 1 else "are"
         return f"{listed([f'the {name} fit' for name in untrusted])} {are} not to be trusted"
-    return "too many stores have a high Pareto k"
+    return "too many stores are hard to leave out"

@@ -20,6 +20,11 @@ def add_panel_arguments(parser: argparse.ArgumentParser) -> None:
         help="CSV or Parquet; wide (Price, Sales1, Sales2, ...; a row per week) or long (a row per store and week). "
         "Default: the simulated sample in data/",
     )
+    add_column_arguments(group)
+
+
+def add_column_arguments(group: argparse._ArgumentGroup) -> None:
+    """Add the names of the columns of DATA."""
     group.add_argument("--store", metavar="NAME", help="column of store names in a long file (default: store)")
     group.add_argument("--week", metavar="NAME", help="column of weeks (default: week; without one, the order of rows)")
     group.add_argument("--sales", metavar="NAME", help="column of sales, in units (default: sales)")

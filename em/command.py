@@ -9,10 +9,15 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from operator import length_hint
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from em.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 CORES = (
     len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -65,27 +70,59 @@ def distrust(reasons: list[str]) -> int:
     return 3 if reasons else 0
 
 
-def watched[Item](items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
-    """Pass items on under a progress bar on stderr; without one where stderr is not a terminal."""
-    if not sys.stderr.isatty():
-        yield from items
+@contextmanager
+def display() -> Iterator["Progress | None"]:
+    """The progress display on stderr: the one already shown, or a new one; None where stderr is not a terminal.
+
+    Whatever waits inside another wait adds a line to its display, so that there is never more than one.
+    """
+    shown = SHOWN.get()
+    if shown is not None or not sys.stderr.isatty():
+        yield shown
         return
     from rich.console import Console
-    from rich.progress import track
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    yield from track(items, description=what, total=total, console=Console(stderr=True), transient=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    left = TimeRemainingColumn(elapsed_when_finished=True)
+    with Progress(*columns, left, console=Console(stderr=True), transient=True) as shown:
+        SHOWN.set(shown)
+        try:
+            yield shown
+        finally:
+            SHOWN.set(None)
+
+
+SHOWN: ContextVar["Progress | None"] = ContextVar("shown", default=None)
+
+
+def watched[Item](items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
+    """Pass items on under a progress bar on stderr; without one where stderr is not a terminal."""
+    with display() as shown:
+        if shown is None:
+            yield from items
+            return
+        task = shown.add_task(what, total=total if total is not None else length_hint(items) or None)
+        try:
+            for item in items:
+                yield item
+                shown.advance(task)
+        finally:
+            shown.remove_task(task)
 
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
     """A sign of life on stderr while something is worked out; nothing where stderr is not a terminal."""
-    if not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status(what):
-        yield
+    with display() as shown:
+        if shown is None:
+            yield
+            return
+        task = shown.add_task(what, total=None)
+        try:
+            yield
+        finally:
+            shown.remove_task(task)
 
 
 def check_writable(*outputs: Path | None, inputs: Sequence[str | Path | None] = ()) -> None:

@@ -247,7 +247,7 @@ def test_bad_calls_are_refused_and_write_nothing(inputs, tmp_path, capsys):
     other = write_fit(hierarchical_tree(panel(segmented(120), sha256="b" * 64), draws=50), tmp_path / "other.nc")
     (tmp_path / "text.nc").write_text("no netCDF")
     cases = {
-        "needed|required": (results,),
+        "expected RESULTS.json and one or more": (results,),
         "none.json: cannot be read": (tmp_path / "none.json", mixture),
         "none.nc: cannot be read": (results, tmp_path / "none.nc"),
         "text.nc": (results, tmp_path / "text.nc"),

@@ -1,0 +1,82 @@
+"""The density that a fit was drawn from, made again from its file: to be weighed, tempered, or left without stores."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+import numpy as np
+
+from bayesmix import mixture, normal_mixture
+from bayesmix.centre import centred_by, centred_parameters
+from bayesmix.density import Density, compile_density, constraint, with_data
+from bayesmix.designs import by_design
+from bayesmix.fitted import Fit
+from bayesmix.posterior import ParameterDraws, parameter_draws
+from bayesmix.priors import from_record
+from em.likelihood import component_loglik, store_loglik
+from em.mixture import MixtureParameters, SigmaRule
+from em.normal_mixture import NormalMixtureParameters
+from em.statistics import Floats, GaussianStatistics, Ints, take
+
+
+@dataclass(frozen=True)
+class Target:
+    """A posterior density and draws of it.
+
+    Attributes
+    ----------
+    density : on the sampler's unconstrained scale, as a C function.
+    quantities : from unconstrained vectors (draw, dimension) to parameters on centred columns, by name.
+    statistics : of the stores, on centred columns.
+    segments : how many are interchangeable.
+    draws : (chain, draw, dimension) unconstrained, segments numbered as in the fit.
+    """
+
+    density: Density = field(repr=False)
+    quantities: Callable[[Floats], dict[str, Floats]] = field(repr=False)
+    statistics: GaussianStatistics = field(repr=False)
+    segments: int
+    draws: Floats = field(repr=False)
+
+
+def target_of(fit: Fit) -> Target:
+    """The density of a fit of a gradient sampler, with its priors and on the columns that it was drawn on."""
+    back = fit.tree["constant_data"]["back"].to_numpy()
+    centred = centred_by(fit.statistics, back)
+    priors, rule = from_record(fit.priors), cast(SigmaRule, fit.sigma_rule)
+    weight, mu, sigma = (value.mean(0) for value in (fit.draws.weight, fit.draws.mu, fit.draws.sigma))
+    if fit.draws.omega is None:
+        at = centred_parameters(MixtureParameters(weight, mu, sigma), centred)
+        model, names = mixture.mixture_model(centred.statistics, fit.k, priors, rule), mixture.QUANTITIES
+        start = mixture.mixture_start(at, rule)
+    else:
+        at = centred_parameters(NormalMixtureParameters(weight, mu, fit.draws.omega.mean(0), sigma), centred)
+        model = normal_mixture.normal_mixture_model(centred.statistics, fit.k, priors, rule)
+        names, start = normal_mixture.QUANTITIES, normal_mixture.normal_mixture_start(at, priors, rule)
+    density = compile_density(model, [start])
+    kept = fit.tree["unconstrained_posterior"]["q"].transpose("chain", "draw", ...).to_numpy()
+    return Target(density, constraint(model, density, list(names)), centred.statistics, fit.k, kept)
+
+
+def without(target: Target, stores: Ints) -> Target:
+    """The posterior of all stores but those at `stores`; priors and centring stay. Its draws are of all stores."""
+    kept = take(target.statistics, np.setdiff1d(np.arange(target.statistics.n_stores), stores))
+    data = {f"stores_{name}": value for name, value in by_design(kept)._asdict().items()}
+    return replace(target, density=with_data(target.density, data), statistics=kept)
+
+
+def tempered(target: Target, power: float) -> Target:
+    """The posterior whose likelihood is raised to a power; the prior is not."""
+    return replace(target, density=with_data(target.density, {"power": np.array([power])}))
+
+
+def parameters(target: Target, q: Floats) -> ParameterDraws:
+    """Parameters on centred columns at unconstrained vectors (draw, dimension)."""
+    return parameter_draws(target.quantities(q))
+
+
+def loglik(stats: GaussianStatistics, draws: ParameterDraws) -> Floats:
+    """Log-likelihood of stores under draws; (draw, store)."""
+    with np.errstate(divide="ignore"):
+        log_weight = np.log(draws.weight)
+    return store_loglik(log_weight, component_loglik(stats, draws.mu, draws.sigma, draws.omega))
