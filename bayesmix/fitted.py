@@ -14,7 +14,7 @@ from bayesmix.posterior import OF_ALL_SEGMENTS, ParameterDraws, flat, parameter_
 from em.between import Between
 from em.command import replacing
 from em.errors import InputError
-from em.statistics import Floats, GaussianStatistics
+from em.statistics import Floats, GaussianStatistics, Ints
 
 PARAMETERS: dict[str, tuple[str, ...]] = {
     "mixture": ("weight", "theta", "sigma"),
@@ -117,6 +117,10 @@ class Fit:
         """Traits that explain coefficients (store, trait), less their means over stores; None where nothing does."""
         between = self.between
         return None if between is None else between.values
+
+    def traits_of(self, stores: Ints) -> Floats | None:
+        """The traits of some stores, by their positions; (one, trait)."""
+        return None if self.traits is None else self.traits[stores]
 
     @cached_property
     def between(self) -> Between | None:

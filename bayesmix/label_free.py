@@ -47,7 +47,7 @@ def co_membership(fit: "Fit", stores: Sequence[str] | None = None) -> xr.DataArr
     if index.size > MOST_STORES:
         raise InputError(f"{index.size} stores are too many to pair; expected the names of at most {MOST_STORES}")
     stats, names = take(fit.statistics, index), [fit.stores[i] for i in index]
-    traits = None if fit.traits is None else fit.traits[index]
+    traits = fit.traits_of(index)
     n, k = fit.draws.weight.shape
     total = np.zeros((index.size, index.size))
     size = max(1, CHUNK // max(1, index.size * k))
@@ -109,7 +109,7 @@ def store_values(fit: "Fit", directions: Floats, interval: float, most: int | No
     result = np.empty((4, stats.n_stores, directions.shape[1]))
     chunks = chunks_of_stores(stats.n_stores, draws)
     for chunk in watched(chunks, "coefficients of stores", len(chunks)):
-        traits = None if fit.traits is None else fit.traits[chunk]
+        traits = fit.traits_of(every[chunk])
         known = given_data(take(stats, every[chunk]), draws, traits)
         along = directions if len(directions) == 1 else directions[chunk]
         for m in range(directions.shape[1]):

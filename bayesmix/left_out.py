@@ -24,7 +24,7 @@ from bayesmix.settings import Settings
 from bayesmix.store_loo import LeftOut, smoothed
 from bayesmix.target import Target, loglik, parameters, without
 from em.command import CORES, watched
-from em.statistics import Floats, Ints, take
+from em.statistics import Floats, Ints
 
 FEWER = Settings(draws=300, tune=250, chains=4)
 LONGER = 4  # times as many draws where the first ones have not settled
@@ -55,7 +55,7 @@ def leave_out(
     kept, found = read_folds(keep), list[Fold]()
     told = f"without stores, {what}" if what else "without stores"
     stop = Event()
-    whole = loglik(target.statistics, parameters(target, target.draws.reshape(-1, target.draws.shape[-1])))
+    whole = loglik(target, parameters(target, target.draws.reshape(-1, target.draws.shape[-1])))
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(CORES, thread_name_prefix="fold") as pool:
         try:
             for fold in watched(_folds(target, whole, folds, settings, kept, keep, pool, stop), told, len(folds)):
@@ -129,7 +129,7 @@ def _draw_once(part: Target, settings: Settings, stop: Event) -> tuple[Floats, F
 
 def _judged(target: Target, stores: Ints, key: str, q: Floats, lp: Floats) -> Fold:
     """What draws without a fold say of its stores."""
-    values = loglik(take(target.statistics, stores), parameters(target, q.reshape(-1, q.shape[-1]))).T
+    values = loglik(target, parameters(target, q.reshape(-1, q.shape[-1])), stores).T
     elpd_i = logsumexp(values, axis=1) - np.log(values.shape[1])
     error_i = np.array([_error(one.reshape(lp.shape)) for one in values - elpd_i[:, None]])
     return Fold(key, elpd_i, error_i, (error_i < DOUBTFUL) & (_rhat(lp) < RHAT))

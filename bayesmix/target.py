@@ -6,12 +6,12 @@ from typing import cast
 
 import numpy as np
 
-from bayesmix import mixture, normal_mixture
+from bayesmix import effects, mixture, normal_mixture
 from bayesmix.centre import centred_by, centred_parameters
 from bayesmix.density import Density, compile_density, constraint, with_data
 from bayesmix.designs import by_design
 from bayesmix.fitted import Fit
-from bayesmix.posterior import ParameterDraws, parameter_draws
+from bayesmix.posterior import ParameterDraws, average, parameter_draws, store_means
 from bayesmix.priors import from_record
 from em.likelihood import component_loglik, store_loglik
 from em.mixture import MixtureParameters, SigmaRule
@@ -28,6 +28,9 @@ class Target:
     density : on the sampler's unconstrained scale, as a C function.
     quantities : from unconstrained vectors (draw, dimension) to parameters on centred columns, by name.
     statistics : of the stores, on centred columns.
+    traits : (store, trait) that explain coefficients, less their means over the stores of the fit; None where nothing
+        does.
+    trait_sd : (trait,) by which the sampler's effects are told.
     segments : how many are interchangeable.
     draws : (chain, draw, dimension) unconstrained, segments numbered as in the fit.
     """
@@ -35,6 +38,8 @@ class Target:
     density: Density = field(repr=False)
     quantities: Callable[[Floats], dict[str, Floats]] = field(repr=False)
     statistics: GaussianStatistics = field(repr=False)
+    traits: Floats | None = field(repr=False)
+    trait_sd: Floats = field(repr=False)
     segments: int
     draws: Floats = field(repr=False)
 
@@ -44,25 +49,31 @@ def target_of(fit: Fit) -> Target:
     back = fit.tree["constant_data"]["back"].to_numpy()
     centred = centred_by(fit.statistics, back)
     priors, rule = from_record(fit.priors), cast(SigmaRule, fit.sigma_rule)
-    weight, mu, sigma = (value.mean(0) for value in (fit.draws.weight, fit.draws.mu, fit.draws.sigma))
-    if fit.draws.omega is None:
+    mean = average(fit.draws)
+    weight, mu, sigma = mean.weight[0], mean.mu[0], mean.sigma[0]
+    if mean.omega is None:
         at = centred_parameters(MixtureParameters(weight, mu, sigma), centred)
         model, names = mixture.mixture_model(centred.statistics, fit.k, priors, rule), mixture.QUANTITIES
         start = mixture.mixture_start(at, rule)
     else:
-        at = centred_parameters(NormalMixtureParameters(weight, mu, fit.draws.omega.mean(0), sigma), centred)
-        model = normal_mixture.normal_mixture_model(centred.statistics, fit.k, priors, rule)
-        names, start = normal_mixture.QUANTITIES, normal_mixture.normal_mixture_start(at, priors, rule)
+        gamma = None if mean.gamma is None else mean.gamma[0]
+        at = centred_parameters(NormalMixtureParameters(weight, mu, mean.omega[0], sigma, gamma), centred)
+        model = normal_mixture.normal_mixture_model(centred.statistics, fit.k, priors, rule, fit.between)
+        start = normal_mixture.normal_mixture_start(at, priors, rule, fit.between)
+        names = [*normal_mixture.QUANTITIES, *(effects.QUANTITIES if fit.between is not None else ())]
     density = compile_density(model, [start])
     kept = fit.tree["unconstrained_posterior"]["q"].transpose("chain", "draw", ...).to_numpy()
-    return Target(density, constraint(model, density, list(names)), centred.statistics, fit.k, kept)
+    sd = np.ones(0) if fit.between is None else fit.between.sd
+    return Target(density, constraint(model, density, list(names)), centred.statistics, fit.traits, sd, fit.k, kept)
 
 
 def without(target: Target, stores: Ints) -> Target:
     """The posterior of all stores but those at `stores`; priors and centring stay. Its draws are of all stores."""
-    kept = take(target.statistics, np.setdiff1d(np.arange(target.statistics.n_stores), stores))
-    data = {f"stores_{name}": value for name, value in by_design(kept)._asdict().items()}
-    return replace(target, density=with_data(target.density, data), statistics=kept)
+    others = np.setdiff1d(np.arange(target.statistics.n_stores), stores)
+    kept, traits = take(target.statistics, others), None if target.traits is None else target.traits[others]
+    scaled = None if traits is None else traits / target.trait_sd
+    data = {f"stores_{name}": value for name, value in by_design(kept, scaled)._asdict().items()}
+    return replace(target, density=with_data(target.density, data), statistics=kept, traits=traits)
 
 
 def tempered(target: Target, power: float) -> Target:
@@ -75,8 +86,10 @@ def parameters(target: Target, q: Floats) -> ParameterDraws:
     return parameter_draws(target.quantities(q))
 
 
-def loglik(stats: GaussianStatistics, draws: ParameterDraws) -> Floats:
-    """Log-likelihood of stores under draws; (draw, store)."""
+def loglik(target: Target, draws: ParameterDraws, stores: Ints | None = None) -> Floats:
+    """Log-likelihood under draws of the stores at `stores`, None is all; (draw, store)."""
+    index = np.arange(target.statistics.n_stores) if stores is None else stores
+    means = store_means(draws, None if target.traits is None else target.traits[index])
     with np.errstate(divide="ignore"):
         log_weight = np.log(draws.weight)
-    return store_loglik(log_weight, component_loglik(stats, draws.mu, draws.sigma, draws.omega))
+    return store_loglik(log_weight, component_loglik(take(target.statistics, index), means, draws.sigma, draws.omega))

@@ -23,7 +23,7 @@ import numpy as np
 
 from bayesmix.conditional import store_coefficients
 from bayesmix.known_stores import given_data
-from bayesmix.posterior import ParameterDraws
+from bayesmix.posterior import ParameterDraws, part, store_means
 from em.likelihood import LOG_2PI, component_loglik
 from em.statistics import Floats, GaussianStatistics, Ints
 
@@ -57,14 +57,17 @@ class NormalMixtures(NamedTuple):
     sd: Floats
 
 
-def predicted(stats: GaussianStatistics, draws: ParameterDraws, weeks: Weeks) -> NormalMixtures:
+def predicted(
+    stats: GaussianStatistics, draws: ParameterDraws, weeks: Weeks, traits: Floats | None = None
+) -> NormalMixtures:
     """Distributions of log sales in further weeks of stores.
 
     Parameters
     ----------
     stats : of the weeks already seen, without those to predict; a store without any is one not yet seen.
+    traits : (store, trait) see `posterior.store_means`.
     """
-    known = given_data(stats, draws)
+    known = given_data(stats, draws, traits)
     spread = _products(_of_rows(known.variance, weeks.store), weeks.x, weeks.x)
     variance = np.square(draws.sigma)[:, None] + np.maximum(spread, 0.0)
     weight = known.membership[:, weeks.store]
@@ -79,12 +82,20 @@ def log_density(of: NormalMixtures, y: Floats) -> Floats:
     return _logsumexp(log_weight + _log_normal(y[:, None] - of.mean, np.square(of.sd)))
 
 
-def log_density_left_out(stats: GaussianStatistics, draws: ParameterDraws, weeks: Weeks) -> Floats:
-    """Log p(y_it | y_i,-t), given the other weeks of the store, of weeks that `stats` contains; (draw, row)."""
+def log_density_left_out(
+    stats: GaussianStatistics, draws: ParameterDraws, weeks: Weeks, traits: Floats | None = None
+) -> Floats:
+    """Log p(y_it | y_i,-t), given the other weeks of the store, of weeks that `stats` contains; (draw, row).
+
+    Parameters
+    ----------
+    traits : (store, trait) see `posterior.store_means`.
+    """
+    mu = store_means(draws, traits)
     with np.errstate(divide="ignore"):
         log_weight = np.log(draws.weight)
-    joint = log_weight[:, None] + component_loglik(stats, draws.mu, draws.sigma, draws.omega)
-    mean, variance = store_coefficients(stats, draws.mu, draws.sigma, draws.omega)
+    joint = log_weight[:, None] + component_loglik(stats, mu, draws.sigma, draws.omega)
+    mean, variance = store_coefficients(stats, mu, draws.sigma, draws.omega)
     noise = np.square(draws.sigma)[:, None]
     error = weeks.y[:, None] - _product(_of_rows(mean, weeks.store), weeks.x)
     left = 1.0 - np.maximum(_products(_of_rows(variance, weeks.store), weeks.x, weeks.x), 0.0) / noise
@@ -101,14 +112,14 @@ def pieces(weeks: Weeks, n_stores: int, draws: ParameterDraws) -> Iterator[tuple
     size = max(1, MOST // (n * k * (longest if draws.omega is None else longest * p + p * p)))
     for begin in range(0, n_stores, size):
         stores = np.arange(begin, min(begin + size, n_stores))
-        part = weeks.of(slice(ends[stores[0]], ends[stores[-1] + 1]))
-        yield stores, part._replace(store=part.store - begin)
+        rows = weeks.of(slice(ends[stores[0]], ends[stores[-1] + 1]))
+        yield stores, rows._replace(store=rows.store - begin)
 
 
 def thinned(draws: ParameterDraws, most: int = 1000) -> ParameterDraws:
     """At most so many draws, evenly taken."""
     kept = np.unique(np.linspace(0, len(draws.weight) - 1, min(most, len(draws.weight))).astype(np.intp))
-    return ParameterDraws(*(None if values is None else values[kept] for values in draws))  # pyright: ignore[reportArgumentType]
+    return part(draws, kept)
 
 
 def _of_rows(values: Floats, store: Ints) -> Floats:

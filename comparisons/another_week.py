@@ -185,7 +185,8 @@ def _posterior(
     parts, by_draw = [], np.zeros(len(draws.weight))
     for stores, part in pieces(later, len(fit.stores), draws):
         if part.y.size:
-            scores, of_draw = scores_of_draws(predicted(take(fit.statistics, stores), draws, part), part.y)
+            of = predicted(take(fit.statistics, stores), draws, part, fit.traits_of(stores))
+            scores, of_draw = scores_of_draws(of, part.y)
             parts.append(scores)
             by_draw += of_draw
     future = leave_future_out(split, fit, refit)

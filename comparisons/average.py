@@ -76,7 +76,7 @@ def _averaged(
     stats, n, normal = take(stats, index), index.size, ndtri((np.arange(POINTS) + 0.5) / POINTS)
     values, weights, means, squares = [], [], [], []
     for (fit, draws), of_model in zip(chosen, share, strict=True):
-        known = given_data(stats, draws, None if fit.traits is None else fit.traits[index])
+        known = given_data(stats, draws, fit.traits_of(index))
         member = known.membership / len(known.membership)
         center = np.broadcast_to(known.mean[..., c], member.shape)
         variance = np.broadcast_to(np.maximum(known.variance[..., c, c], 0.0), member.shape)

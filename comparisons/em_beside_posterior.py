@@ -78,6 +78,6 @@ def _with_em_spread(one: Estimate, em: dict[str, Any], s: int, c: int) -> Estima
 
 
 def _memberships(score: Score, em: dict[str, Any]) -> Memberships:
-    by_em = em_memberships(em, score.fit.statistics).argmax(1)
+    by_em = em_memberships(em, score.fit).argmax(1)
     table = cross_table(by_em, most_probable(score.fit), score.fit.k)
     return Memberships(table, adjusted_rand(table))

@@ -61,17 +61,17 @@ def error_by_known_weeks(split: SplitPanel, fits: Mapping[str, Fit], *, fixed: b
         stats = build(seen.store, seen.x, seen.y, n_stores)
         own = own_regressions(stats, later, common=True, fixed=fixed)
         misses = {OWN_NAME: own.scores.error if own.borrowed.mean() < MOST_BORROWED else np.full(later.y.size, np.nan)}
-        misses |= {name: later.y - _expected(stats, draw, later) for name, draw in draws.items()}
+        misses |= {name: later.y - _expected(stats, fits[name], draw, later) for name, draw in draws.items()}
         for name, miss in misses.items():
             error[name][i] = _of_the_median_store(miss, later.store)
     return KnownWeeks(known, error)
 
 
-def _expected(stats: GaussianStatistics, draws: ParameterDraws, later: Weeks) -> Floats:
+def _expected(stats: GaussianStatistics, fit: Fit, draws: ParameterDraws, later: Weeks) -> Floats:
     """Mean log sales predicted; (later row,)."""
     parts = []
     for stores, part in pieces(later, stats.n_stores, draws):
-        of = predicted(take(stats, stores), draws, part)
+        of = predicted(take(stats, stores), draws, part, fit.traits_of(stores))
         parts.append(np.einsum("drk,drk->r", of.weight, of.mean) / len(of.weight))
     return np.concatenate(parts)
 

@@ -66,7 +66,7 @@ def leave_future_out(split: SplitPanel, first: Fit, refit: Callable[[Panel], Fit
                 log_weight = smooth[0]
         density = np.concatenate(
             [
-                log_density(predicted(take(stats, s), draws, part), part.y)
+                log_density(predicted(take(stats, s), draws, part, first.traits_of(s)), part.y)
                 for s, part in pieces(weeks, stats.n_stores, draws)
             ],
             1,

@@ -10,7 +10,7 @@ from bayesmix.priors import from_record
 from comparisons.agreement import em_twin
 from em.criteria import criteria
 from em.likelihood import component_loglik, membership
-from em.statistics import Floats, GaussianStatistics
+from em.statistics import Floats
 
 
 def completed(results: dict[str, Any] | None, fits: Sequence[Fit]) -> dict[str, Any]:
@@ -35,7 +35,8 @@ def entry_of(fit: Fit) -> dict[str, Any] | None:
         return None
     found = {str(name): np.asarray(values, dtype=float) for name, values in em.data_vars.items()}
     if fit.model == "hierarchical":
-        found = {name: value if name == "log_likelihood" else value[None] for name, value in found.items()}
+        whole = {name for name in found if name == "log_likelihood" or name.startswith("gamma")}
+        found = {name: value if name in whole else value[None] for name, value in found.items()}
         found["weight"] = np.ones(1)
     center = "theta" if "theta" in found else "mu"
     entry: dict[str, Any] = {
@@ -46,22 +47,23 @@ def entry_of(fit: Fit) -> dict[str, Any] | None:
         "pi": found["weight"].tolist(),
         "sigma": np.broadcast_to(found["sigma"], fit.k).tolist(),
     }
-    if "omega" in found:
-        entry["omega"] = found["omega"].tolist()
+    entry |= {name: found[name].tolist() for name in ("omega", "gamma") if name in found}
+    if fit.between is not None:
+        entry["traits"] = list(fit.between.names)
     n_parameters = free_parameters(fit)
-    whole = criteria(
+    measured = criteria(
         float(found["log_likelihood"]),
         n_parameters,
         fit.k - 1,
         len(fit.stores),
         int(fit.data["observations"]),
-        em_memberships(entry, fit.statistics),
+        em_memberships(entry, fit),
     )
     errors = {"theta": f"{center}_se", "pi": "weight_se", "sigma": "sigma_se", "sd": "sd_se"}
     return entry | {
         "log_likelihood": float(found["log_likelihood"]),
         "n_parameters": n_parameters,
-        **whole._asdict(),
+        **measured._asdict(),
         "standard_errors": {ours: found[theirs].tolist() for ours, theirs in errors.items() if theirs in found},
         "warnings": [],
     }
@@ -72,11 +74,15 @@ def free_parameters(fit: Fit) -> int:
     p, k = len(fit.coefficients), fit.k
     q = int(np.count_nonzero(from_record(fit.priors).spreads)) if fit.model != "mixture" else 0
     sigmas = {"fixed": 0, "common": 1, "segment": k}[fit.sigma_rule]
-    return k * (p + q * (q + 1) // 2) + k - 1 + sigmas
+    effects = 0 if fit.between is None else p * len(fit.between.names)
+    return k * (p + q * (q + 1) // 2) + k - 1 + sigmas + effects
 
 
-def em_memberships(em: dict[str, Any], stats: GaussianStatistics) -> Floats:
-    """Memberships under the parameters of an entry of `fits`; (store, segment)."""
+def em_memberships(em: dict[str, Any], fit: Fit) -> Floats:
+    """Memberships of the stores of a fit under the parameters of an entry of `fits`; (store, segment)."""
     omega = np.asarray(em["omega"], dtype=float) if "omega" in em else None
-    component = component_loglik(stats, np.asarray(em["theta"]), np.asarray(em["sigma"]), omega)
+    mu = np.asarray(em["theta"])
+    if fit.traits is not None:
+        mu = mu + (fit.traits @ np.asarray(em["gamma"], dtype=float))[:, None]
+    component = component_loglik(fit.statistics, mu, np.asarray(em["sigma"]), omega)
     return membership(np.log(np.asarray(em["pi"], dtype=float)), component)

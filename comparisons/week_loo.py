@@ -66,7 +66,8 @@ def week_loo(fit: Fit, panel: Panel, most: int = DRAWS) -> WeekLoo:
     reff = min(1.0, relative_efficiency(fit.store_loglik) * len(fit.draws.weight) / used)
     elpd, khat = [], []
     for stores, part in pieces(weeks_of(panel), len(panel.stores), draws):
-        loglik = np.ascontiguousarray(log_density_left_out(take(fit.statistics, stores), draws, part).T)
+        density = log_density_left_out(take(fit.statistics, stores), draws, part, fit.traits_of(stores))
+        loglik = np.ascontiguousarray(density.T)
         log_weight, k = smoothed(loglik, reff)
         elpd.append(logsumexp(log_weight + loglik, axis=1))
         khat.append(k)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from em.between import centred_traits
 from em.errors import InputError
 from em.panel import Panel, check_rank
 from em.statistics import Ints
@@ -109,4 +110,7 @@ def _stores_of(panel: Panel, kept: NDArray[np.bool_]) -> Panel:
     part = rows_of(panel, kept[panel.store])
     names = tuple(name for name, stays in zip(panel.stores, kept, strict=True) if stays)
     traits = None if panel.traits is None else panel.traits[kept]
-    return replace(part, stores=names, store=(np.cumsum(kept) - 1)[part.store], traits=traits)
+    between = panel.between
+    if between is not None:
+        between = centred_traits(between.names, (between.values + between.mean)[kept])
+    return replace(part, stores=names, store=(np.cumsum(kept) - 1)[part.store], traits=traits, between=between)

@@ -13,7 +13,6 @@ from bayesmix.run import fit_hierarchical, fit_mixture, fit_normal_mixture
 from bayesmix.settings import Settings
 from bayesmix.store_loo import LeftOut, loo, with_left_out
 from bayesmix.target import loglik, parameters, target_of, tempered, without
-from em.statistics import take
 
 FEW = Settings(draws=200, tune=200, chains=2, seed=1)
 
@@ -84,15 +83,15 @@ def test_the_density_of_a_file_is_the_one_that_was_drawn_from(fit_of):
     target = target_of(fit)
     q = target.draws.reshape(-1, target.draws.shape[-1])
     np.testing.assert_allclose(log_density(target.density, q), fit.sample_stats["lp"].to_numpy().ravel(), rtol=1e-9)
-    by_store = loglik(target.statistics, parameters(target, q))
+    by_store = loglik(target, parameters(target, q))
     np.testing.assert_allclose(by_store, fit.store_loglik.to_numpy().reshape(by_store.shape), rtol=1e-9)
 
 
 def test_without_stores_and_tempered_only_the_likelihood_changes(two):
     target, left = target_of(two), np.array([0, 3])
     q = target.draws[0, :5]
-    of_left = loglik(take(target.statistics, left), parameters(target, q)).sum(1)
-    whole = loglik(target.statistics, parameters(target, q)).sum(1)
+    of_left = loglik(target, parameters(target, q), left).sum(1)
+    whole = loglik(target, parameters(target, q)).sum(1)
     at = log_density(target.density, q)
     np.testing.assert_allclose(log_density(without(target, left).density, q), at - of_left, rtol=1e-9)
     np.testing.assert_allclose(log_density(tempered(target, 0.25).density, q), at - 0.75 * whole, rtol=1e-9)

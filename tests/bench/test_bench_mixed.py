@@ -95,7 +95,7 @@ def beside(name, panel, timed, capsys, peer):
             end=" ",
         )
         print(
-            f"{processor:.1f} s of processor; here (medians of ten seeds) {own[0]:.0f} in {own[1]:.2f} s, {own[2]:.2f} s"
+            f"{processor:.1f} s of processor; here (medians of 10 seeds) {own[0]:.0f} in {own[1]:.2f} s, {own[2]:.2f} s"
         )
         print(
             f"  times as many a second {middle[0]:.1f} ({ratio[:, 0].min():.1f} to {ratio[:, 0].max():.1f});", end=" "
@@ -194,7 +194,8 @@ def test_cost_on_a_common_design(what, timed, capsys):
         )
         print(f"median ratio {clock:.2f}, of processor {processor:.2f}; gradients while drawing", end=" ")
         print(
-            f"{np.median(steps[0]):.0f} and {np.median(steps[1]):.0f}; ESS {np.median(ess[0]):.0f} and {np.median(ess[1]):.0f}"
+            f"{np.median(steps[0]):.0f} and {np.median(steps[1]):.0f}; "
+            f"ESS {np.median(ess[0]):.0f} and {np.median(ess[1]):.0f}"
         )
     if what == "weeks":
         assert processor < 1.1
