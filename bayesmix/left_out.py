@@ -22,6 +22,7 @@ from bayesmix.kept_folds import Fold, append_fold, read_folds
 from bayesmix.sample import draw_chain
 from bayesmix.settings import Settings
 from bayesmix.store_loo import LeftOut, smoothed
+from bayesmix.streams import stream
 from bayesmix.target import Target, loglik, parameters, without
 from em.command import CORES, watched
 from em.statistics import Floats, Ints
@@ -35,7 +36,7 @@ DOUBTFUL = 1.0  # and above which, with more draws, it has not settled: a factor
 
 def folds_of(n_stores: int, folds: int, seed: int = 0) -> list[Ints]:
     """Stores in folds of sizes that differ by one at most, at random."""
-    order = np.random.default_rng(seed).permutation(n_stores)
+    order = np.random.default_rng(stream(seed, "folds")).permutation(n_stores)
     return [np.sort(order[first::folds]) for first in range(folds)]
 
 
@@ -89,7 +90,9 @@ def _folds(
         part = without(target, stores)
         drawn = replace(settings, seed=settings.seed + number)
         density = with_data(part.density, {}, _starts(target, whole[:, stores].sum(1), drawn))
-        parts.append((replace(part, density=density), drawn, key_of(density, drawn.draws, drawn.tune, drawn.seed, 0)))
+        parts.append(
+            (replace(part, density=density), drawn, key_of(density, (drawn, LONGER, RHAT, ERROR, DOUBTFUL), 0))
+        )
     waiting = [None if key in kept else pool.submit(_draw, part, drawn, stop) for part, drawn, key in parts]
     for stores, (part, drawn, key), future in zip(folds, parts, waiting, strict=True):
         if future is None:
@@ -107,7 +110,9 @@ def _starts(target: Target, left_out: Floats, settings: Settings) -> Floats:
     """Draws of all stores, one for each chain, weighted as if the fold were left out; `left_out` is (draw,)."""
     log_weight = smoothed(left_out[None], 1.0)[0][0]
     weight = np.exp(log_weight - logsumexp(log_weight))
-    chosen = np.random.default_rng(settings.seed).choice(weight.size, settings.chains, p=weight / weight.sum())
+    chosen = np.random.default_rng(stream(settings.seed, "start without stores")).choice(
+        weight.size, settings.chains, p=weight / weight.sum()
+    )
     return target.draws.reshape(weight.size, -1)[chosen]
 
 

@@ -2,7 +2,17 @@
 
 import numpy as np
 
-PURPOSES = ("chain", "start", "hops", "evidence", "prior", "prior predictive")
+PURPOSES = (
+    "chain",
+    "start",
+    "hops",
+    "evidence",
+    "prior",
+    "prior predictive",
+    "folds",
+    "start without stores",
+    "start tempered",
+)
 
 
 def stream(seed: int, purpose: str, *number: int) -> np.random.SeedSequence:

@@ -15,6 +15,7 @@ from arviz_stats.base.array import array_stats
 from bayesmix.density import log_density, with_data
 from bayesmix.sample import draw_chain
 from bayesmix.settings import Settings
+from bayesmix.streams import stream
 from bayesmix.target import Target, tempered
 from em.command import CORES
 
@@ -36,7 +37,7 @@ def wbic(target: Target, settings: Settings = DRAWN) -> Wbic | None:
         return None
     power = 1.0 / np.log(n)
     flat = target.draws.reshape(-1, target.draws.shape[-1])
-    starts = flat[np.random.default_rng(settings.seed).choice(len(flat), settings.chains)]
+    starts = flat[np.random.default_rng(stream(settings.seed, "start tempered")).choice(len(flat), settings.chains)]
     warm = with_data(tempered(target, power).density, {}, starts)
     stop = Event()
     with ThreadPoolExecutor(CORES, thread_name_prefix="tempered") as pool:

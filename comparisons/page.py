@@ -24,6 +24,7 @@ from comparisons.pictures import frame
 from comparisons.record import PACKAGES
 from comparisons.sections import sections
 from comparisons.verdict import Verdict
+from comparisons.week_section import WeekSection
 from em.results import software
 
 CRITERIA = {
@@ -44,8 +45,8 @@ class Row(NamedTuple):
     weights: tuple[str, str] | None
 
 
-def page(comparison: Comparison, verdict: Verdict, prices: str) -> str:
-    """The whole page as HTML."""
+def page(comparison: Comparison, verdict: Verdict, prices: str, weeks: WeekSection | None = None) -> str:
+    """The whole page as HTML; without `weeks` it does not speak of another week of a known store."""
     pages = environment("comparisons")
     pages.globals.update(total=total, standard_error=standard_error)
     mixture = chosen_mixture(comparison)
@@ -82,6 +83,7 @@ def page(comparison: Comparison, verdict: Verdict, prices: str) -> str:
         convergence={score.name: convergence(score.fit) for score in comparison.scores},
         pictures=gallery(comparison, mixture, continuum, normals) | further.pop("pictures"),
         approximations=approximations(comparison),
+        weeks=weeks,
         **further,
         software=software(*PACKAGES),
     )

@@ -13,13 +13,14 @@ from comparisons.disagreement import Charged, Disagreement, disagreement
 from comparisons.em_beside_posterior import Beside, beside
 from comparisons.number import best_by_bic
 from comparisons.verdict import Verdict
+from comparisons.week_section import WeekSection
 from em.results import software
 
 SCHEMA = "bayesmix-comparison/1"
 PACKAGES = ("arviz", "arviz-stats", "numpy", "scipy", "xarray", "matplotlib")
 
 
-def record(comparison: Comparison, verdict: Verdict, prices: str) -> dict[str, Any]:
+def record(comparison: Comparison, verdict: Verdict, prices: str, weeks: WeekSection | None = None) -> dict[str, Any]:
     """All numbers of the page at full precision, and the pointwise values they are sums of.
 
     elpd_diff is the model's elpd minus the best one's, so zero or negative; `weight` is the stacking weight.
@@ -46,6 +47,7 @@ def record(comparison: Comparison, verdict: Verdict, prices: str) -> dict[str, A
             "bic_against_loo": None if apart is None else _apart(apart),
             "em_against_posterior": [_beside(one) for one in beside(comparison)],
             "model_average": None if averaged is None else _average(averaged),
+            "another_week": None if weeks is None else _another_week(weeks),
             "shrinkage": {
                 "coefficients": moved.coefficients,
                 "same_information": moved.same_information,
@@ -148,6 +150,16 @@ def _beside(one: Beside) -> dict[str, Any]:
         "name": one.score.name,
         "parameters": [{"segment": s or None, **e._asdict()} for s, e in one.rows],
         "memberships": one.memberships,
+    }
+
+
+def _another_week(weeks: WeekSection) -> dict[str, Any]:
+    """Means per week of log sales with standard errors over stores, by model, best first."""
+    return {
+        "question": "another week of a known store",
+        "parted": weeks.parted,
+        "models": weeks.rows,
+        "warnings": [*weeks.distrust, *weeks.notes],
     }
 
 

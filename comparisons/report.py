@@ -14,6 +14,8 @@ from em.errors import InputError
 
 if TYPE_CHECKING:
     from bayesmix.fitted import Fit
+    from comparisons.another_week import AnotherWeek
+    from em.panel import Panel
 
 
 def command(argv: list[str]) -> int:
@@ -27,7 +29,8 @@ def command(argv: list[str]) -> int:
         _check_netcdf(args.files[1:])
     # What is heavy is loaded here, so that --help, wrong calls and Ctrl-C are answered at once.
     with display():
-        results, fits = _fitted(args, out.with_suffix(".fits")) if args.fit else _read(args.files)
+        panel = panel_from(args) if args.fit else None
+        results, fits = _read(args.files) if panel is None else _fitted(args, panel, out.with_suffix(".fits"))
         from comparisons.checks import check
         from comparisons.comparison import compare
         from comparisons.doubts import settled
@@ -36,16 +39,19 @@ def command(argv: list[str]) -> int:
         from comparisons.same_panel import name_apart
         from comparisons.screen import prices_of, show
         from comparisons.verdict import verdict
+        from comparisons.week_section import week_section
 
         fits = name_apart(fits)
         keep = out.with_suffix(".fits") if args.fit else None
         checked = {} if args.quick else check(fits, args.exact, keep)
+        section = week_section(_another_week(args, panel, fits))
         with working("writing the page"):
             comparison = settled(compare(results, fits, checked))
             said = verdict(comparison)
             prices = prices_of(comparison, said)
-            html = page(comparison, said, prices)
-            contents = json.dumps(record(comparison, said, prices), indent=1, ensure_ascii=False, allow_nan=False)
+            html = page(comparison, said, prices, section)
+            numbers_told = record(comparison, said, prices, section)
+            contents = json.dumps(numbers_told, indent=1, ensure_ascii=False, allow_nan=False)
     with replacing(out) as new_page, replacing(numbers) as new_numbers:
         new_page.write_text(html, encoding="utf-8")
         new_numbers.write_text(contents + "\n", encoding="utf-8")
@@ -84,9 +90,18 @@ def _read(files: list[str]) -> tuple[dict[str, Any], "list[Fit]"]:
     return results, fits
 
 
-def _fitted(args: argparse.Namespace, folder: Path) -> tuple[dict[str, Any], "list[Fit]"]:
-    """The standard set of the panel that the arguments name."""
-    panel = panel_from(args)
+def _another_week(args: argparse.Namespace, panel: "Panel | None", fits: "list[Fit]") -> "AnotherWeek | None":
+    """The same models judged by weeks of known stores: of the standard set unless in haste, of other fits if asked."""
+    if args.quick or not (args.fit or args.weeks):
+        return None
+    from bayesmix.panel_of_fit import panel_of
+    from comparisons.another_week import another_week
+
+    return another_week(panel_of(fits[0]) if panel is None else panel, fits)
+
+
+def _fitted(args: argparse.Namespace, panel: "Panel", folder: Path) -> tuple[dict[str, Any], "list[Fit]"]:
+    """The standard set of a panel."""
     from comparisons.standard_set import standard_set
 
     columns = {name: getattr(args, name) for name in ("store", "week", "sales", "price", "covariates")}

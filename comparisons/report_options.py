@@ -61,6 +61,8 @@ def parsed(argv: list[str]) -> argparse.Namespace:
     args.exact = _folds(args.exact)
     if args.quick and args.exact is not None:
         raise InputError("--quick leaves nothing out exactly; expected it without --exact")
+    if args.quick and args.weeks:
+        raise InputError("--quick holds no weeks out; expected it without --weeks")
     return args
 
 
@@ -88,7 +90,15 @@ def _parser() -> Parser:
         help="leave out every store exactly, by drawing anew without it, or N folds of whole stores (default: only "
         "stores for which weighting the draws is not reliable, where they are few)",
     )  # fmt: skip
-    p.add_argument("--quick", action="store_true", help="no store is left out exactly, and no evidence is worked out")
+    p.add_argument(
+        "--weeks", action="store_true",
+        help="also judge the models by later weeks of the stores, fitting them again to the first weeks of the data "
+        "file (--fit does so always)",
+    )  # fmt: skip
+    p.add_argument(
+        "--quick", action="store_true",
+        help="no store is left out exactly, no evidence is worked out, no weeks are held out",
+    )  # fmt: skip
     group = p.add_argument_group("the standard set")
     group.add_argument("--fit", action="store_true", help="fit the models to DATA, and compare them")
     add_column_arguments(group)
