@@ -90,11 +90,11 @@ def reasons_for_distrust(
 
 
 def mixes_slowly(quantities: Mapping[str, Floats], loglik: Floats) -> bool:
-    """Whether R-hat or the bulk of effective draws of any quantity is not what is expected."""
+    """Whether R-hat or the effective draws of any quantity are not what is expected."""
     summaries = [summarise(values) for values in (*quantities.values(), loglik)]
     rhat = np.concatenate([summary.rhat.ravel() for summary in summaries])
-    bulk = np.concatenate([summary.ess_bulk.ravel() for summary in summaries])
-    return bool((rhat > RHAT).any() or (bulk < ESS_PER_CHAIN * len(loglik)).any())
+    ess = np.concatenate([values.ravel() for summary in summaries for values in (summary.ess_bulk, summary.ess_tail)])
+    return bool((rhat > RHAT).any() or (ess < ESS_PER_CHAIN * len(loglik)).any())
 
 
 def bfmi(energy: Floats) -> Floats:

@@ -56,14 +56,14 @@ def test_keeping_chains_changes_no_draw(case, tmp_path):
 def test_a_chain_that_is_kept_is_read_and_not_drawn_again(case, tmp_path, monkeypatch):
     keep = tmp_path / "chains"
     fit(case, keep)
-    whole = bayesmix.sample._run
+    whole = bayesmix.sample.draw_chain
     drawn = []
 
     def run(density, settings, number, stop, report):
         drawn.append(number)
         return whole(density, settings, number, stop, report)
 
-    monkeypatch.setattr(bayesmix.sample, "_run", run)
+    monkeypatch.setattr(bayesmix.sample, "draw_chain", run)
     next(keep.glob("chain-1-*.npz")).unlink()
     again = fit(case, keep)
     assert drawn == [1]
@@ -108,7 +108,7 @@ def test_a_damaged_file_is_drawn_again(case, tmp_path):
 
 def test_one_chain_that_fails_does_not_lose_the_others(case, tmp_path, monkeypatch):
     keep = tmp_path / "chains"
-    whole = bayesmix.sample._run
+    whole = bayesmix.sample.draw_chain
 
     def run(density, settings, number, stop, report):
         if number == 2:
@@ -116,7 +116,7 @@ def test_one_chain_that_fails_does_not_lose_the_others(case, tmp_path, monkeypat
             raise KeyboardInterrupt
         return whole(density, settings, number, stop, report)
 
-    monkeypatch.setattr(bayesmix.sample, "_run", run)
+    monkeypatch.setattr(bayesmix.sample, "draw_chain", run)
     with pytest.raises(KeyboardInterrupt):
         fit(case, keep)
     assert sorted(path.name[:7] for path in keep.glob("*.npz")) == ["chain-0", "chain-1"]
