@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from bayesmix.rounding import by_error, listed, spelt
 from comparisons.comparison import Comparison, Score
-from comparisons.differences import Difference, difference
+from comparisons.differences import SMALL, Difference, difference
 from comparisons.number import (
     best_by_bic,
     chosen_mixture,
@@ -87,6 +87,9 @@ def _judge(comparison: Comparison) -> Verdict:
     diff = difference(mixture.loo.elpd_i, rival.loo.elpd_i)
     ahead = diff.elpd_diff > 0.0
     diff = Difference(abs(diff.elpd_diff), diff.dse)
+    within = all(score.elpd - mixture.elpd < SMALL for score in comparison.scores)
+    if mixture.fit.k == 1 and (within or (ahead and diff.decided)):
+        return _alike(comparison, mixture, rival)
     if not diff.decided:
         return _undecided(comparison, mixture, rival, mixture if ahead else rival, diff)
     if ahead:
@@ -117,14 +120,22 @@ def _inside(comparison: Comparison, continuum: Score, normals: Score) -> Verdict
     return Verdict("both", headline, sentence, "", normals.fit.k, diff, False)
 
 
+def _alike(comparison: Comparison, one: Score, rival: Score) -> Verdict:
+    """The verdict where nothing predicts better than one response of all stores, which every model contains."""
+    diff = difference(one.loo.elpd_i, rival.loo.elpd_i)
+    gradual = "gradual differences do" if rival.fit.k == 1 else f"{_of_stores(rival.fit.k)} whose stores differ"
+    as_well = "better than" if diff.decided else "as well as"
+    sentence = (
+        f"No difference between the {len(one.fit.stores)} stores shows: one price response for all predicts a store "
+        f"not yet seen {as_well} {gradual} (a difference of {by_error(diff.elpd_diff, diff.dse)} in log-density with a "
+        f"standard error of {by_error(diff.dse, diff.dse)}), and nothing fitted predicts better beyond doubt. "
+        "Differences too small for these weeks to show are possible."
+    )
+    return Verdict("one", "No difference between stores shows.", sentence, "", 1, diff, True)
+
+
 def _segments(comparison: Comparison, mixture: Score, rival: Score, diff: Difference) -> Verdict:
     gradual = "gradual differences do" if rival.fit.k == 1 else f"{_of_stores(rival.fit.k)} whose stores differ"
-    if mixture.fit.k == 1:
-        sentence = (
-            f"One price response describes all {len(mixture.fit.stores)} stores: it predicts a store not yet seen "
-            f"better than {gradual}, {_by(diff, comparison)}{_over(comparison, mixture, rival)}."
-        )
-        return Verdict("one", "All stores respond alike.", sentence, "", 1, diff, True)
     k = spelt(mixture.fit.k)
     sentence = (
         f"The stores fall into {k} segments rather than lying along a continuum: {k} segments predict a store not yet "

@@ -128,10 +128,18 @@ def test_a_large_but_noisy_difference_is_said_to_decide_nothing(segments):
 
 def test_stores_that_all_respond_alike(tmp_path):
     results, hierarchical, mixtures = fitted(tmp_path, np.tile([10.8, -1.1], (110, 1)), ks=(1,))
+    _, said = judged(results, hierarchical, *mixtures)  # a continuum without spread predicts alike
+    assert abs(said.difference.elpd_diff) < 4.0
+    assert (said.kind, said.k, said.sure) == ("one", 1, True)
+    assert "as well as" in said.sentence
     tighter = altered(hierarchical, store_loglik=mixtures[0].store_loglik - 0.1)
     _, said = judged(results, tighter, *mixtures)
     assert (said.kind, said.k) == ("one", 1)
-    assert "one price response" in said.sentence.lower()
+    assert "better than" in said.sentence
+    noise = np.where(np.arange(110) % 2, 3.0, -2.9)  # ahead by 5.5, and not beyond doubt
+    noisy = altered(hierarchical, store_loglik=mixtures[0].store_loglik + noise)
+    _, said = judged(results, noisy, *mixtures)
+    assert (said.kind, said.sure) == ("undecided", False)
 
 
 def test_one_side_alone_is_not_a_verdict(segments):
