@@ -111,7 +111,7 @@ def smoothed(loglik: Floats, reff: float) -> tuple[Floats, Floats]:
     """Smoothed log-weights that turn draws given all stores into draws without one, and the Pareto k of each store.
 
     Where all draws of the tail are the same (a chain that stands still) there is nothing to smooth: the weights stay as
-    they are and k is infinite, as R's loo has it.
+    they are and k is infinite, as R's loo has it; so it is where so many are the same that k is no number.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def smoothed(loglik: Floats, reff: float) -> tuple[Floats, Floats]:
     varied = np.partition(loglik, tail - 1, axis=1)[:, tail - 1] > loglik.min(1)
     if varied.any():
         log_weight[varied], khat[varied] = array_stats.psislw(loglik[varied], r_eff=reff)  # pyright: ignore[reportArgumentType]
-    return log_weight, khat
+    return log_weight, np.where(np.isnan(khat), np.inf, khat)
 
 
 def relative_efficiency(store_loglik: xr.DataArray) -> float:

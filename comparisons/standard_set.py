@@ -145,9 +145,12 @@ def _by_likelihood(
 
 
 def _normals(results: dict[str, Any]) -> list[int]:
-    """Numbers of segments whose stores differ that get a posterior: two, and the one that BIC prefers."""
+    """Numbers of segments whose stores differ that get a posterior: two, what BIC prefers, and what it prefers alike.
+
+    The last contains the mixture that BIC prefers, so that what differences inside segments add can be seen.
+    """
     by_k = {fit["k"]: fit["bic"] for fit in results["fits"] if fit.get("model") in ("hierarchical", "normal-mixture")}
-    return sorted({2, min(by_k, key=lambda k: by_k[k])} & (by_k.keys() - {1}))
+    return sorted({2, min(by_k, key=lambda k: by_k[k]), results["best_k"]} & (by_k.keys() - {1}))
 
 
 def _posterior(model: str, k: int, panel: Panel, sigma: SigmaRule, settings: Settings, folder: Path) -> Fit:

@@ -4,6 +4,7 @@ import arviz as az
 import numpy as np
 import pytest
 import xarray as xr
+from arviz_stats.base.array import array_stats
 from fits_for_comparisons import PRIOR_MEAN, PRIOR_SD, conjugate, mixture_tree, panel, segmented
 
 from bayesmix.store_loo import loo, relative_efficiency, standard_error, total
@@ -125,3 +126,16 @@ def test_a_chain_that_stands_still_where_a_store_is_least_likely_has_no_khat(one
     assert found.elpd_i[7] < before.elpd_i[7]
     weight = np.exp(-values[..., 7] + values[..., 7].min())
     assert found.elpd_i[7] == pytest.approx(np.log((np.exp(values[..., 7]) * weight).sum() / weight.sum()), abs=1e-9)
+
+
+def test_a_tail_of_many_equal_draws_has_an_infinite_khat_and_none_that_is_no_number(one_segment):
+    draws, _ = one_segment
+    values = draws.values.copy()
+    flat = values.reshape(-1, values.shape[2])
+    order = np.argsort(flat[:, 7])
+    tail = int(3.0 * np.sqrt(len(flat)))  # of which the lower half is one draw, as is what follows
+    flat[order[tail // 2 : 2 * tail], 7] = flat[order[2 * tail], 7]
+    assert np.isnan(array_stats.psislw(np.ascontiguousarray(flat[:, [7]].T), r_eff=1.0)[1]).all()
+    found = loo(loglik_of(flat.reshape(values.shape)))
+    assert np.isposinf(found.khat_i[7])
+    assert found.n_doubtful == 1
