@@ -3,20 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from em.accelerate import Optimum
 from em.criteria import Criteria, criteria
+from em.design_counts import DesignCounts
 from em.errors import InputError
 from em.membership import separated
 from em.mixture import MixtureParameters, Model, SigmaRule, e_step
 from em.optimum import ENOUGH, Found, best_optimum
 from em.panel import Panel, store_statistics
-from em.scatter import against_fixed_sigma, sigma_floor
+from em.regressions import Stores, lowest_sigma
+from em.scatter import against_fixed_sigma
 from em.score import n_free
+from em.separation import told_of_separation
 from em.standard_errors import StandardErrors, standard_errors
 from em.starts import in_falling_order
 from em.statistics import Floats, GaussianStatistics
@@ -87,15 +90,15 @@ class MixtureFit:
 
 
 def fit_mixture(
-    data: Panel | GaussianStatistics,
+    data: Panel | Stores,
     k: int,
     *,
-    sigma: SigmaRule = "fixed",
+    sigma: SigmaRule | None = None,
     common: Sequence[str] = (),
     starts: int = 50,
     seed: int = 0,
     also: Sequence[MixtureParameters] = (),
-    stats: GaussianStatistics | None = None,
+    stats: Stores | None = None,
 ) -> MixtureFit:
     """Fit K segments by maximum likelihood.
 
@@ -106,7 +109,8 @@ def fit_mixture(
     ----------
     data : a panel, or the statistics of its stores.
     k : number of segments, 1 to the number of stores.
-    sigma : "fixed" (1), "common" or "segment".
+    sigma : "fixed" (1), "common" or "segment"; None is "fixed" for log sales and for families without a dispersion, and
+        "common" for the others.
     common : names of coefficients that are the same in all segments.
     starts : number of independent searches.
     seed : of every random choice; the same seed gives the same fit.
@@ -126,11 +130,12 @@ def fit_mixture(
         stats, stores = data, tuple(str(i + 1) for i in range(data.n_stores))
         names = ("intercept", "log_price", *(f"x{i}" for i in range(2, data.n_coefficients)))[: data.n_coefficients]
         traits, trait_names = None, ()
-    _check(stats, k, sigma, starts, seed, common, names, traits)
+    sigma = sigma_rule(stats, sigma)
+    _check(stats, k, starts, seed, common, names, traits)
     model = Model(
         sigma,
         tuple(name in common for name in names) if common else (),
-        0.0 if sigma == "fixed" else sigma_floor(stats),
+        0.0 if sigma == "fixed" else lowest_sigma(stats),
         traits,
     )
     with threadpool_limits(1, user_api="blas"):
@@ -158,14 +163,33 @@ def fit_mixture(
         stores=stores,
         coefficients=names,
         trait_names=trait_names,
-        warnings=_warnings(found, best, starts, model, stats),
+        warnings=_warnings(found, best, starts, model, stats, names, memberships),
     )
 
 
+def sigma_rule(stats: Stores, sigma: str | None) -> SigmaRule:
+    """The rule asked for, or the usual one.
+
+    Raises
+    ------
+    InputError
+        When there is no such rule, or the family has no dispersion to estimate, or none that could be known.
+    """
+    if sigma is not None and sigma not in get_args(SigmaRule):
+        raise InputError(f"sigma is {sigma!r}; expected one of {', '.join(get_args(SigmaRule))}")
+    family = None if isinstance(stats, GaussianStatistics) else stats.family
+    if family is not None and sigma is not None and family.dispersed == (sigma == "fixed"):
+        has = (
+            "a dispersion that has to be estimated; expected common or segment" if family.dispersed else "no dispersion"
+        )
+        raise InputError(f"sigma {sigma} does not go with the family {family.name}, which has {has}")
+    usual = "common" if family is not None and family.dispersed else "fixed"
+    return cast(SigmaRule, usual if sigma is None else sigma)
+
+
 def _check(
-    stats: GaussianStatistics,
+    stats: Stores,
     k: int,
-    sigma: str,
     starts: int,
     seed: int,
     common: Sequence[str],
@@ -178,8 +202,6 @@ def _check(
         raise InputError(f"seed is {seed}; expected 0 or more")
     if starts < 1:
         raise InputError(f"starts is {starts}; expected at least 1")
-    if sigma not in get_args(SigmaRule):
-        raise InputError(f"sigma is {sigma!r}; expected one of {', '.join(get_args(SigmaRule))}")
     if traits is not None and 2 * (k - 1) * traits.shape[1] > stats.n_stores:
         raise InputError(
             f"membership: {(k - 1) * traits.shape[1]} logits for {stats.n_stores} stores; "
@@ -190,12 +212,24 @@ def _check(
         raise InputError(f"no coefficient {unknown[0]!r} to hold common; the coefficients are {', '.join(names)}")
 
 
-def _warnings(found: Found, best: Optimum, starts: int, model: Model, stats: GaussianStatistics) -> tuple[str, ...]:
+def _warnings(
+    found: Found,
+    best: Optimum,
+    starts: int,
+    model: Model,
+    stats: Stores,
+    names: Sequence[str],
+    memberships: Floats,
+) -> tuple[str, ...]:
     """Why not to trust a fit; each reason a sentence."""
     reasons, k = [], best.parameters.n_segments
     if not best.converged:
         reasons.append(f"K={k}: EM did not converge in {best.iterations} steps")
-    elif not best.identified:
+    separation = []
+    if isinstance(stats, DesignCounts):
+        separation = told_of_separation(stats, best.parameters.theta, names, memberships)
+        reasons += [f"K={k}: {told}" for told in separation]
+    if best.converged and not best.identified and not separation:
         reasons.append(f"K={k}: segments coincide or are empty; the data do not tell {k} segments apart")
     if model.traits is not None and separated(model.traits, best.parameters.gamma):
         reasons.append(f"K={k}: covariates of membership tell segments apart without error; their logits are infinite")
@@ -203,6 +237,6 @@ def _warnings(found: Found, best: Optimum, starts: int, model: Model, stats: Gau
         reasons.append(f"K={k}: only {found.at_best} of {starts} starts reached the best optimum; use more --starts")
     if found.degenerate == starts:
         reasons.append(f"K={k}: in every start a segment emptied or its sigma fell to the lower bound")
-    if model.sigma == "fixed":
+    if isinstance(stats, GaussianStatistics) and model.sigma == "fixed":
         reasons += against_fixed_sigma(stats)
     return tuple(reasons)

@@ -12,7 +12,7 @@ from em.mixture import MixtureParameters, e_step
 from em.normal_mixture import NormalMixtureParameters, Several, em_step
 from em.normal_mixture_climb import Top, best_mixture
 from em.normal_mixture_starts import choose, from_continuum, from_normals, from_segments, from_stores, join
-from em.starts import anchors
+from em.regressions import anchors
 from em.statistics import Floats, GaussianStatistics, Ints, take
 
 EM_STEPS = 60  # of all starts together, before Newton
