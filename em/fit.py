@@ -10,7 +10,6 @@ from threadpoolctl import threadpool_limits
 
 from em.accelerate import Optimum
 from em.criteria import Criteria, criteria
-from em.design_counts import DesignCounts
 from em.errors import InputError
 from em.membership import separated
 from em.mixture import MixtureParameters, Model, SigmaRule, e_step
@@ -225,18 +224,26 @@ def _warnings(
     reasons, k = [], best.parameters.n_segments
     if not best.converged:
         reasons.append(f"K={k}: EM did not converge in {best.iterations} steps")
-    separation = []
-    if isinstance(stats, DesignCounts):
-        separation = told_of_separation(stats, best.parameters.theta, names, memberships)
-        reasons += [f"K={k}: {told}" for told in separation]
-    if best.converged and not best.identified and not separation:
+    told = [f"K={k}: {one}" for one in _of_family(best, stats, names, memberships)]
+    reasons += told
+    if best.converged and not best.identified and not told:
         reasons.append(f"K={k}: segments coincide or are empty; the data do not tell {k} segments apart")
     if model.traits is not None and separated(model.traits, best.parameters.gamma):
         reasons.append(f"K={k}: covariates of membership tell segments apart without error; their logits are infinite")
     if found.at_best < ENOUGH and not found.certified:
         reasons.append(f"K={k}: only {found.at_best} of {starts} starts reached the best optimum; use more --starts")
-    if found.degenerate == starts:
+    if found.degenerate == starts and not told:
         reasons.append(f"K={k}: in every start a segment emptied or its sigma fell to the lower bound")
     if isinstance(stats, GaussianStatistics) and model.sigma == "fixed":
         reasons += against_fixed_sigma(stats)
     return tuple(reasons)
+
+
+def _of_family(best: Optimum, stats: Stores, names: Sequence[str], memberships: Floats) -> list[str]:
+    """Coefficients that are infinite, and a dispersion that is zero."""
+    if isinstance(stats, GaussianStatistics):
+        return []
+    told, limit = told_of_separation(stats, best.parameters.theta, names, memberships), stats.family.limit
+    if limit is not None and best.parameters.sigma.min() < np.e * lowest_sigma(stats):
+        told.append(f"the dispersion is zero: responses scatter no more than the family {limit} has them")
+    return told

@@ -11,7 +11,7 @@ import numpy as np
 
 from em.ascent import Point, Summit, climb
 from em.covariance_rank import upward_direction
-from em.families.family import Carrier
+from em.families.family import Family
 from em.quadrature import Rule, integrate, product_rule
 from em.statistics import Floats, Ints
 from em.store_modes import Cells, modes, squares_by_store
@@ -32,7 +32,7 @@ class Problem(NamedTuple):
     ----------
     cells : in coordinates in which the columns of the panel are orthogonal.
     random : positions of the random coefficients.
-    carrier : log sigma -> carrier summed over the panel, with derivatives.
+    carrier : what depends on the dispersion alone.
     """
 
     cells: Cells
@@ -41,16 +41,16 @@ class Problem(NamedTuple):
 
 
 class CarrierSum(NamedTuple):
-    """Distinct responses of a panel with their counts; called with log sigma."""
+    """Distinct responses of a panel with their counts: what depends on the dispersion alone."""
 
-    cells: Cells
+    family: Family
     y: Floats
     trials: Floats
     count: Floats
 
     def at(self, log_sigma: float) -> tuple[float, float]:
         """Value and slope by log sigma."""
-        one: Carrier = self.cells.family.carrier(self.y, self.trials, log_sigma)
+        one = self.family.carrier(self.y, self.trials, log_sigma)
         return float(self.count @ one.value), float(self.count @ one.first)
 
 

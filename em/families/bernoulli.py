@@ -26,6 +26,7 @@ BERNOULLI = Family(
     dispersed=False,
     size=None,
     expected="0 (no) or 1 (yes)",
+    limit=None,
     infinite_at=(True, True),
     terms=log_odds_terms,
     slopes=log_odds_slopes,

@@ -43,6 +43,7 @@ BINOMIAL = Family(
     dispersed=False,
     size="trials",
     expected="a count of successes: a whole number from 0 to the trials",
+    limit=None,
     infinite_at=(True, True),
     terms=log_odds_terms,
     slopes=log_odds_slopes,

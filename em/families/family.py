@@ -57,6 +57,7 @@ class Family(NamedTuple):
     dispersed : whether sigma is a parameter; else it is ignored.
     size : what a second column can hold: "exposure" (eta gets its logarithm), "trials", or nothing.
     expected : what a response must be, in words.
+    limit : the family that it is where sigma is zero; None where its density has no bound there.
     infinite_at : whether an infinite eta fits the lowest response (a total of 0) and the highest (all trials).
     terms : (eta, log_sigma) -> the pair (a, c).
     slopes : (eta, log_sigma) -> first, second and third derivatives of (a, c) by eta.
@@ -73,6 +74,7 @@ class Family(NamedTuple):
     dispersed: bool
     size: Literal["exposure", "trials"] | None
     expected: str
+    limit: str | None
     infinite_at: tuple[bool, bool]
     terms: Callable[[Floats, Floats | float], Pair]
     slopes: Callable[[Floats, Floats | float], tuple[Pair, Pair, Pair]]

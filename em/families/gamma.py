@@ -53,6 +53,7 @@ GAMMA = Family(
     dispersed=True,
     size="exposure",
     expected="a number above zero",
+    limit=None,
     infinite_at=(False, False),
     terms=_terms,
     slopes=_slopes,

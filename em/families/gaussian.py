@@ -36,6 +36,7 @@ GAUSSIAN = Family(
     dispersed=True,
     size=None,
     expected="a number",
+    limit=None,
     infinite_at=(False, False),
     terms=_terms,
     slopes=_slopes,

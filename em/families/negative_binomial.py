@@ -61,6 +61,7 @@ NEGATIVE_BINOMIAL = Family(
     dispersed=True,
     size="exposure",
     expected="a count: a whole number, 0 or more",
+    limit="poisson",
     infinite_at=(True, False),
     terms=_terms,
     slopes=_slopes,

@@ -46,6 +46,7 @@ POISSON = Family(
     dispersed=False,
     size="exposure",
     expected="a count: a whole number, 0 or more",
+    limit=None,
     infinite_at=(True, False),
     terms=_terms,
     slopes=_slopes,
