@@ -11,10 +11,11 @@ from threadpoolctl import threadpool_limits
 from em.accelerate import Optimum
 from em.criteria import Criteria, criteria
 from em.errors import InputError
+from em.families.family import Family
 from em.membership import separated
 from em.mixture import MixtureParameters, Model, SigmaRule, e_step
 from em.optimum import ENOUGH, Found, best_optimum
-from em.panel import Panel, store_statistics
+from em.panel import Panel, statistics_of
 from em.regressions import Stores, lowest_sigma
 from em.scatter import against_fixed_sigma
 from em.score import n_free
@@ -42,6 +43,7 @@ class MixtureFit:
     iterations : EM and Newton steps of one start, swaps included.
     starts_tried, starts_at_best, starts_degenerate : searches, those that ended here, those set aside because a
         segment was empty or its sigma at the lower bound.
+    family : of the response; None for log sales.
     stores, coefficients, trait_names : labels.
     warnings : why the result is not to be trusted; empty when it is.
     """
@@ -60,6 +62,7 @@ class MixtureFit:
     starts_at_best: int
     starts_degenerate: int
     model: Model = field(repr=False)
+    family: Family | None = field(repr=False)
     stores: tuple[str, ...] = field(repr=False)
     coefficients: tuple[str, ...] = field(repr=False)
     trait_names: tuple[str, ...] = field(repr=False)
@@ -69,6 +72,11 @@ class MixtureFit:
     def k(self) -> int:
         """Number of segments."""
         return self.parameters.n_segments
+
+    @property
+    def has_sigma(self) -> bool:
+        """Whether sigma is a parameter of the model, fixed or not."""
+        return self.family is None or self.family.dispersed
 
     @cached_property
     def segment(self) -> np.ndarray:
@@ -123,7 +131,7 @@ def fit_mixture(
     """
     if isinstance(data, Panel):
         stores, names = data.stores, data.coefficients
-        stats = store_statistics(data) if stats is None else stats
+        stats = statistics_of(data) if stats is None else stats
         traits, trait_names = data.traits, data.trait_names
     else:
         stats, stores = data, tuple(str(i + 1) for i in range(data.n_stores))
@@ -159,6 +167,7 @@ def fit_mixture(
         starts_at_best=found.at_best,
         starts_degenerate=found.degenerate,
         model=model,
+        family=None if isinstance(stats, GaussianStatistics) else stats.family,
         stores=stores,
         coefficients=names,
         trait_names=trait_names,

@@ -22,7 +22,7 @@ from em.designs import orthogonal_coordinates
 from em.errors import InputError
 from em.glmm_search import LOWEST, CarrierSum, Problem, Top, best_glmm, embedded_root
 from em.mixed_model import NO_INFORMATION, MixedParameters, positions
-from em.panel import Panel, store_statistics
+from em.panel import Panel, statistics_of
 from em.quadrature import integrate, product_rule
 from em.separation import told_of_separation
 from em.statistics import Floats, Ints
@@ -125,7 +125,7 @@ def fit_glmm(
         When a name or number is not possible, or the stores together do not identify every coefficient.
     """
     if isinstance(data, Panel):
-        found = store_statistics(data) if stats is None else stats
+        found = statistics_of(data) if stats is None else stats
         stores, names = data.stores, data.coefficients
     else:
         found, stores = data, tuple(str(i + 1) for i in range(data.n_stores))

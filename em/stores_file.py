@@ -9,6 +9,7 @@ import pandas as pd
 from em.command import replacing
 from em.conditional import StoreCoefficients
 from em.fit import MixtureFit
+from em.glmm import GlmmFit
 from em.mixed_model import MixedFit
 from em.normal_mixture_fit import NormalMixtureFit
 from em.panel import Panel
@@ -16,14 +17,14 @@ from em.panel import Panel
 Columns = dict[str, np.ndarray]
 
 
-def write_stores(path: Path, panel: Panel, fits: Sequence[MixtureFit | MixedFit | NormalMixtureFit]) -> None:
+def write_stores(path: Path, panel: Panel, fits: Sequence[MixtureFit | MixedFit | GlmmFit | NormalMixtureFit]) -> None:
     """Write each store's segment and membership, or its coefficients, their sd and pooling, under every fit."""
     columns: Columns = {
         "store": np.array(panel.stores, dtype=object),
         "weeks": np.bincount(panel.store, minlength=len(panel.stores)),
     }
     for fit in fits:
-        if isinstance(fit, MixedFit):
+        if isinstance(fit, MixedFit | GlmmFit):
             columns |= _coefficients(fit.store_coefficients, fit.coefficients, "")
         elif isinstance(fit, NormalMixtureFit):
             columns |= _segments(fit) | _coefficients(fit.store_coefficients, fit.coefficients, f"k{fit.k}_")
