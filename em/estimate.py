@@ -77,6 +77,7 @@ def _segments(args: argparse.Namespace, panel: "Panel", stats: "Stores") -> Esti
     from em.fit import fit_mixture
     from em.show import show
     from em.starts import widened
+    from em.statistics import GaussianStatistics
 
     fits = []
     for k in watched(args.k, "numbers of segments", len(args.k)):
@@ -90,7 +91,7 @@ def _segments(args: argparse.Namespace, panel: "Panel", stats: "Stores") -> Esti
     limit = _bound(args, panel, stats, fits[-1].parameters.theta)
     tests = []
     for smaller, larger in itertools.pairwise(fits):
-        if args.bootstrap and larger.k == smaller.k + 1:
+        if args.bootstrap and isinstance(stats, GaussianStatistics) and larger.k == smaller.k + 1:
             drawn = draw_replicates(smaller, stats, args.bootstrap, seed=args.seed)
             told = watched(drawn, f"bootstrap of K = {smaller.k}", args.bootstrap)
             tests.append(likelihood_ratio_test(smaller, larger, list(told)))

@@ -11,7 +11,7 @@ import numpy as np
 
 from em.common_coefficients import solve_with_common
 from em.design_counts import DesignCounts, by_design, by_value, pooled_designs
-from em.families.family import Carrier, Pair
+from em.families.family import Pair
 from em.statistics import Floats, solve
 from em.store_modes import cells_of, modes
 
@@ -46,10 +46,11 @@ def family_loglik(stats: DesignCounts, theta: Floats, sigma: Floats) -> Floats:
     else:
         whole += by_design(stats, stats.total) @ np.ascontiguousarray(terms.total)
     if stats.family.dispersed:
-        whole += by_value(stats) @ _carrier(stats, log_sigma).value
+        whole += by_value(stats) @ _carrier(stats, log_sigma)
     else:
-        whole += (by_value(stats) @ stats.family.carrier(stats.y, stats.trials, 0.0).value)[:, None]
-    return np.moveaxis(whole.reshape(stats.n_stores, *shape), 0, -2)
+        whole += (by_value(stats) @ stats.family.carrier(stats.y, stats.trials, 0.0))[:, None]
+    # Stores run fastest in memory, as they do for Gaussian stores: what follows is over segments.
+    return np.swapaxes(np.ascontiguousarray(whole.T).reshape(*shape, stats.n_stores), -1, -2)
 
 
 def _predictors(stats: DesignCounts, theta: Floats) -> Floats:
@@ -57,9 +58,17 @@ def _predictors(stats: DesignCounts, theta: Floats) -> Floats:
     return stats.x @ theta.reshape(-1, theta.shape[-1]).T + stats.offset[:, None]
 
 
-def _carrier(stats: DesignCounts, log_sigma: Floats) -> Carrier:
-    """Of every distinct response in every start and segment; (value, start and segment)."""
-    return stats.family.carrier(stats.y[:, None], stats.trials[:, None], log_sigma)
+def _carrier(stats: DesignCounts, log_sigma: Floats) -> Floats:
+    """Of every distinct response, for each distinct dispersion once; (value, start and segment)."""
+    distinct, index = np.unique(log_sigma, return_inverse=True)
+    return stats.family.carrier(stats.y[:, None], stats.trials[:, None], distinct)[:, index]
+
+
+def _carrier_slopes(stats: DesignCounts, log_sigma: Floats) -> tuple[Floats, Floats]:
+    """Its first and second derivatives by log sigma."""
+    distinct, index = np.unique(log_sigma, return_inverse=True)
+    first, second = stats.family.carrier_slopes(stats.y[:, None], stats.trials[:, None], distinct)
+    return first[:, index], second[:, index]
 
 
 def family_regressions(
@@ -115,7 +124,7 @@ def _value(stats: DesignCounts, pooled: Pooled, theta: Floats, log_sigma: Floats
     terms = stats.family.terms(_predictors(stats, theta), log_sigma.ravel())
     whole = _sum_by_segment(terms.of(pooled.total, pooled.n), log_sigma.shape)
     if pooled.count.size:
-        whole = whole + _sum_by_segment(pooled.count * _carrier(stats, log_sigma.ravel()).value, log_sigma.shape)
+        whole = whole + _sum_by_segment(pooled.count * _carrier(stats, log_sigma.ravel()), log_sigma.shape)
     return whole
 
 
@@ -151,11 +160,11 @@ def _step_of_sigma(
 ) -> Floats:
     """One Newton step of log sigma (start, segment)."""
     by_sigma = stats.family.dispersion_slopes(_predictors(stats, theta), log_sigma.ravel())
-    carrier = _carrier(stats, log_sigma.ravel())
+    slopes = _carrier_slopes(stats, log_sigma.ravel())
     first, second = (
         _sum_by_segment(pair.of(pooled.total, pooled.n), log_sigma.shape)
         + _sum_by_segment(pooled.count * of_carrier, log_sigma.shape)
-        for pair, of_carrier in ((by_sigma.first, carrier.first), (by_sigma.second, carrier.second))
+        for pair, of_carrier in ((by_sigma.first, slopes[0]), (by_sigma.second, slopes[1]))
     )
     if shared:
         first, second = (np.repeat(of.sum(1, keepdims=True), of.shape[1], axis=1) for of in (first, second))
@@ -197,13 +206,13 @@ def family_slopes(stats: DesignCounts, theta: Floats, sigma: Floats, responsibil
     of_v = np.zeros((k, p + 1, p + 1))
     of_v[:, :p, :p] = _grams(stats, -second.of(pooled.total, pooled.n), (k, p))
     if stats.family.dispersed:
-        by_sigma, carrier = stats.family.dispersion_slopes(eta, log_sigma), _carrier(stats, log_sigma)
+        by_sigma, carrier = stats.family.dispersion_slopes(eta, log_sigma), _carrier_slopes(stats, log_sigma)
         counts = by_value(stats)
-        v[..., p] = by_store(by_sigma.first, np.ones((len(eta), 1)))[..., 0] + counts @ carrier.first
+        v[..., p] = by_store(by_sigma.first, np.ones((len(eta), 1)))[..., 0] + counts @ carrier[0]
         cross = by_sigma.of_first.of(pooled.total, pooled.n).T @ stats.x
         of_v[:, :p, p] = of_v[:, p, :p] = -cross
         of_v[:, p, p] = -by_sigma.second.of(pooled.total, pooled.n).sum(0)
-        of_v[:, p, p] -= ((counts.T @ responsibilities) * carrier.second).sum(0)
+        of_v[:, p, p] -= ((counts.T @ responsibilities) * carrier[1]).sum(0)
     return v, of_v
 
 

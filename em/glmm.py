@@ -192,7 +192,7 @@ def store_log_likelihoods(stats: DesignCounts, parameters: MixedParameters, quad
     rule = product_rule(quadrature, root.shape[1])
     varies = np.flatnonzero(np.diagonal(omega) > 0.0)
     value = integrate(cells_of(stats), mu, root, varies, log_sigma, rule).value
-    return value + by_value(stats) @ stats.family.carrier(stats.y, stats.trials, log_sigma).value
+    return value + by_value(stats) @ stats.family.carrier(stats.y, stats.trials, log_sigma)
 
 
 def _root_of(omega: Floats) -> Floats:

@@ -50,8 +50,9 @@ class CarrierSum(NamedTuple):
 
     def at(self, log_sigma: float) -> tuple[float, float]:
         """Value and slope by log sigma."""
-        one = self.family.carrier(self.y, self.trials, log_sigma)
-        return float(self.count @ one.value), float(self.count @ one.first)
+        value = self.count @ self.family.carrier(self.y, self.trials, log_sigma)
+        slope, _ = self.family.carrier_slopes(self.y, self.trials, log_sigma)
+        return float(value), float(self.count @ slope)
 
 
 class Place(NamedTuple):

@@ -4,11 +4,11 @@ import numpy as np
 from scipy.special import expit
 
 from em.families.binomial import expected_successes, log_odds_slopes, log_odds_terms
-from em.families.family import Carrier, Family, Floats, undispersed, without_dispersion
+from em.families.family import Family, Floats, flat_carrier, undispersed
 
 
-def _carrier(y: Floats, trials: Floats, log_sigma: Floats | float) -> Carrier:
-    return without_dispersion(0.0 * y + 0.0 * log_sigma)
+def _carrier(y: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
+    return 0.0 * y + 0.0 * log_sigma
 
 
 def _possible(y: Floats, trials: Floats) -> np.ndarray:
@@ -32,6 +32,7 @@ BERNOULLI = Family(
     slopes=log_odds_slopes,
     dispersion_slopes=undispersed,
     carrier=_carrier,
+    carrier_slopes=flat_carrier,
     possible=_possible,
     mean=expected_successes,
     draw=_draw,

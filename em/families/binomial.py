@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import betaln, expit
 
-from em.families.family import Carrier, Family, Floats, Pair, undispersed, without_dispersion
+from em.families.family import Family, Floats, Pair, flat_carrier, undispersed
 
 
 def log_odds_terms(eta: Floats, log_sigma: Floats | float) -> Pair:
@@ -18,8 +18,8 @@ def log_odds_slopes(eta: Floats, log_sigma: Floats | float) -> tuple[Pair, Pair,
     return Pair(1.0, -share), Pair(0.0, -variance), Pair(0.0, variance * (share - rest))
 
 
-def _carrier(y: Floats, trials: Floats, log_sigma: Floats | float) -> Carrier:
-    return without_dispersion(-betaln(y + 1.0, trials - y + 1.0) - np.log1p(trials) + 0.0 * log_sigma)
+def _carrier(y: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
+    return -betaln(y + 1.0, trials - y + 1.0) - np.log1p(trials) + 0.0 * log_sigma
 
 
 def successes(y: Floats, trials: Floats) -> np.ndarray:
@@ -49,6 +49,7 @@ BINOMIAL = Family(
     slopes=log_odds_slopes,
     dispersion_slopes=undispersed,
     carrier=_carrier,
+    carrier_slopes=flat_carrier,
     possible=successes,
     mean=expected_successes,
     draw=_draw,

@@ -39,14 +39,6 @@ class DispersionSlopes(NamedTuple):
     of_second: Pair
 
 
-class Carrier(NamedTuple):
-    """What does not depend on eta: its value and its first two derivatives by log sigma, in the shape of y."""
-
-    value: Floats
-    first: Floats
-    second: Floats
-
-
 class Family(NamedTuple):
     """A distribution of the response and its link; all functions take arrays that broadcast.
 
@@ -62,7 +54,8 @@ class Family(NamedTuple):
     terms : (eta, log_sigma) -> the pair (a, c).
     slopes : (eta, log_sigma) -> first, second and third derivatives of (a, c) by eta.
     dispersion_slopes : (eta, log_sigma) -> derivatives by log sigma.
-    carrier : (y, trials, log_sigma).
+    carrier, carrier_slopes : (y, trials, log_sigma) -> what does not depend on eta, and its first and second
+        derivatives by log sigma.
     possible : (y, trials) -> whether each response can be one of this family.
     mean : (eta, trials) -> expected response.
     draw : (rng, eta, trials, log_sigma) -> responses.
@@ -79,7 +72,8 @@ class Family(NamedTuple):
     terms: Callable[[Floats, Floats | float], Pair]
     slopes: Callable[[Floats, Floats | float], tuple[Pair, Pair, Pair]]
     dispersion_slopes: Callable[[Floats, Floats | float], DispersionSlopes]
-    carrier: Callable[[Floats, Floats, Floats | float], Carrier]
+    carrier: Callable[[Floats, Floats, Floats | float], Floats]
+    carrier_slopes: Callable[[Floats, Floats, Floats | float], tuple[Floats, Floats]]
     possible: Callable[[Floats, Floats], NDArray[np.bool_]]
     mean: Callable[[Floats, Floats], Floats]
     draw: Callable[[np.random.Generator, Floats, Floats, Floats | float], Floats]
@@ -87,7 +81,7 @@ class Family(NamedTuple):
 
 def log_density(family: Family, y: Floats, eta: Floats, trials: Floats, log_sigma: Floats | float = 0.0) -> Floats:
     """Log-density of responses, carrier included."""
-    return family.terms(eta, log_sigma).of(y, trials) + family.carrier(y, trials, log_sigma).value
+    return family.terms(eta, log_sigma).of(y, trials) + family.carrier(y, trials, log_sigma)
 
 
 NO_SLOPES = DispersionSlopes(*(Pair(0.0, 0.0),) * 4)
@@ -108,6 +102,6 @@ def _times(pair: Pair, by: float) -> Pair:
     return Pair(by * pair.total, by * pair.n)
 
 
-def without_dispersion(value: Floats) -> Carrier:
-    """A carrier that sigma has no part in."""
-    return Carrier(value, np.zeros_like(value), np.zeros_like(value))
+def flat_carrier(y: Floats, trials: Floats, log_sigma: Floats | float) -> tuple[Floats, Floats]:
+    """Derivatives by log sigma of a carrier that it has no part in."""
+    return 0.0 * (y + log_sigma), 0.0 * (y + log_sigma)

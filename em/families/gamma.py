@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import digamma, gammaln, polygamma
 
-from em.families.family import Carrier, DispersionSlopes, Family, Floats, Pair, scaled_by_precision
+from em.families.family import DispersionSlopes, Family, Floats, Pair, scaled_by_precision
 from em.families.poisson import HIGHEST, log_mean
 
 
@@ -31,14 +31,15 @@ def _dispersion_slopes(eta: Floats, log_sigma: Floats | float) -> DispersionSlop
     return scaled_by_precision((_terms(eta, log_sigma), first, second))
 
 
-def _carrier(y: Floats, trials: Floats, log_sigma: Floats | float) -> Carrier:
-    shape, log_y = _shape(log_sigma), np.log(y)
-    by_shape = np.log(shape) + 1.0 - digamma(shape) + log_y
-    return Carrier(
-        shape * np.log(shape) - gammaln(shape) + (shape - 1.0) * log_y,
-        -2.0 * shape * by_shape,
-        4.0 * shape * (by_shape + 1.0 - shape * polygamma(1, shape)),
-    )
+def _carrier(y: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
+    shape = _shape(log_sigma)
+    return shape * np.log(shape) - gammaln(shape) + (shape - 1.0) * np.log(y)
+
+
+def _carrier_slopes(y: Floats, trials: Floats, log_sigma: Floats | float) -> tuple[Floats, Floats]:
+    shape = _shape(log_sigma)
+    by_shape = np.log(shape) + 1.0 - digamma(shape) + np.log(y)
+    return -2.0 * shape * by_shape, 4.0 * shape * (by_shape + 1.0 - shape * polygamma(1, shape))
 
 
 def _draw(rng: np.random.Generator, eta: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
@@ -59,6 +60,7 @@ GAMMA = Family(
     slopes=_slopes,
     dispersion_slopes=_dispersion_slopes,
     carrier=_carrier,
+    carrier_slopes=_carrier_slopes,
     possible=lambda y, trials: (y > 0.0) & np.isfinite(y),
     mean=log_mean,
     draw=_draw,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from em.families.family import Carrier, Family, Floats, Pair, scaled_by_precision
+from em.families.family import Family, Floats, Pair, scaled_by_precision
 
 
 def _terms(eta: Floats, log_sigma: Floats | float) -> Pair:
@@ -20,9 +20,13 @@ def _dispersion_slopes(eta: Floats, log_sigma: Floats | float):
     return scaled_by_precision((_terms(eta, log_sigma), first, second))
 
 
-def _carrier(y: Floats, trials: Floats, log_sigma: Floats | float) -> Carrier:
+def _carrier(y: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
+    return -0.5 * np.square(y) * np.exp(-2.0 * np.asarray(log_sigma)) - 0.5 * np.log(2.0 * np.pi) - log_sigma
+
+
+def _carrier_slopes(y: Floats, trials: Floats, log_sigma: Floats | float) -> tuple[Floats, Floats]:
     squares = np.square(y) * np.exp(-2.0 * np.asarray(log_sigma))
-    return Carrier(-0.5 * squares - 0.5 * np.log(2.0 * np.pi) - log_sigma, squares - 1.0, -2.0 * squares)
+    return squares - 1.0, -2.0 * squares
 
 
 def _draw(rng: np.random.Generator, eta: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
@@ -42,6 +46,7 @@ GAUSSIAN = Family(
     slopes=_slopes,
     dispersion_slopes=_dispersion_slopes,
     carrier=_carrier,
+    carrier_slopes=_carrier_slopes,
     possible=lambda y, trials: np.isfinite(y),
     mean=lambda eta, trials: eta,
     draw=_draw,

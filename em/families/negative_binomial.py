@@ -7,7 +7,7 @@ mean + sigma^2 mean^2 ("NB2"). Sigma at zero is Poisson.
 import numpy as np
 from scipy.special import betaln, digamma, expit, polygamma
 
-from em.families.family import Carrier, DispersionSlopes, Family, Floats, Pair
+from em.families.family import DispersionSlopes, Family, Floats, Pair
 from em.families.poisson import log_mean, whole
 
 
@@ -40,13 +40,16 @@ def _size(log_sigma: Floats | float) -> Floats:
     return np.exp(-2.0 * np.asarray(log_sigma))
 
 
-def _carrier(y: Floats, trials: Floats, log_sigma: Floats | float) -> Carrier:
-    size = _size(log_sigma)
+def _carrier(y: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
     at_least_one = np.maximum(y, 1.0)
     # gamma(y + r) / gamma(r) y! by the beta function, which does not cancel for a large r.
-    value = np.where(y > 0.0, -betaln(size, at_least_one) - np.log(at_least_one), 0.0)
+    return np.where(y > 0.0, -betaln(_size(log_sigma), at_least_one) - np.log(at_least_one), 0.0)
+
+
+def _carrier_slopes(y: Floats, trials: Floats, log_sigma: Floats | float) -> tuple[Floats, Floats]:
+    size = _size(log_sigma)
     first = -2.0 * size * (digamma(y + size) - digamma(size))
-    return Carrier(value, first, -2.0 * first + 4.0 * size**2 * (polygamma(1, y + size) - polygamma(1, size)))
+    return first, -2.0 * first + 4.0 * size**2 * (polygamma(1, y + size) - polygamma(1, size))
 
 
 def _draw(rng: np.random.Generator, eta: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
@@ -67,6 +70,7 @@ NEGATIVE_BINOMIAL = Family(
     slopes=_slopes,
     dispersion_slopes=_dispersion_slopes,
     carrier=_carrier,
+    carrier_slopes=_carrier_slopes,
     possible=whole,
     mean=log_mean,
     draw=_draw,

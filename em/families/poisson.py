@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import gammaln
 
-from em.families.family import Carrier, Family, Floats, Pair, undispersed, without_dispersion
+from em.families.family import Family, Floats, Pair, flat_carrier, undispersed
 
 HIGHEST = 650.0  # of eta: its exponential is the last that a double holds with room for sums
 
@@ -21,8 +21,8 @@ def _slopes(eta: Floats, log_sigma: Floats | float) -> tuple[Pair, Pair, Pair]:
     return Pair(1.0, less), Pair(0.0, less), Pair(0.0, less)
 
 
-def _carrier(y: Floats, trials: Floats, log_sigma: Floats | float) -> Carrier:
-    return without_dispersion(-gammaln(y + 1.0) + 0.0 * log_sigma)
+def _carrier(y: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
+    return -gammaln(y + 1.0) + 0.0 * log_sigma
 
 
 def whole(y: Floats, trials: Floats) -> np.ndarray:
@@ -52,6 +52,7 @@ POISSON = Family(
     slopes=_slopes,
     dispersion_slopes=undispersed,
     carrier=_carrier,
+    carrier_slopes=flat_carrier,
     possible=whole,
     mean=log_mean,
     draw=_draw,
