@@ -101,7 +101,6 @@ def _counted(
 
 def distinct_rows(rows: Floats) -> tuple[Floats, Ints]:
     """Each distinct row once, in rising order, and which of them is each row's."""
-    rows = rows + 0.0  # makes one zero of two
     order = np.lexsort(rows.T[::-1])
     ordered = rows[order]
     new = np.concatenate([[True], np.any(ordered[1:] != ordered[:-1], axis=1)])[: len(rows)]

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from em.design_counts import DesignCounts
 from em.estimate import command
 from em.glmm import fit_glmm
-from em.panel import read_panel, store_statistics
+from em.panel import read_panel, statistics_of, store_statistics
 from em.results import read_results
 
 
@@ -79,6 +80,17 @@ def test_segments_and_a_continuum_of_each_family(ended, visits, tmp_path, family
     assert abs(np.sqrt(entry["omega"][0][0][0]) - 0.6) < 4.0 * fit.sd_errors[0]
     assert "sd of intercept" in end.out
     assert {"theta_intercept", "theta_intercept_pooling"} <= set(pd.read_csv(stores).columns)
+
+
+def test_exposures_and_trials_reach_the_statistics(visits):
+    path, frame = visits
+    formula, how = "visits ~ promotion", {"store": "shop", "week": "week"}
+    counts = statistics_of(read_panel(path, formula=formula, family="poisson", exposure="days", **how))
+    assert isinstance(counts, DesignCounts)
+    assert np.allclose(np.unique(counts.offset), np.log([5.0, 6.0]))
+    choices = statistics_of(read_panel(path, formula="sold ~ promotion", family="binomial", trials="visits", **how))
+    assert isinstance(choices, DesignCounts)
+    assert np.array_equal(np.bincount(choices.store, choices.n), frame.groupby("shop").visits.sum())
 
 
 def test_a_bernoulli_needs_no_formula(ended, visits, tmp_path):

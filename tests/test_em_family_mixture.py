@@ -95,6 +95,20 @@ def test_no_em_step_loses(name, common):
         assert_allclose(params.theta[..., 1], params.theta[..., :1, 1].repeat(3, axis=-1), rtol=1e-12)
 
 
+@pytest.mark.parametrize("start", [-9.0, 9.0])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_regression_comes_back_from_far_away_without_a_loss(name, start):
+    stats, _ = stores_of(name, 6)
+    model, one = Model(rule(name), (), 1e-3), np.ones(1)
+    params, near = (MixtureParameters(one, np.array([[at, 0.0]]), one) for at in (start, 0.5))
+    _, before = e_step(params, stats)
+    for _ in range(60):
+        params, loglik = em_steps(params, stats, model, 1)
+        assert loglik >= before - 1e-9 * abs(before)
+        before = loglik
+    assert_allclose(params.theta, em_steps(near, stats, model, 40)[0].theta, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_segments_are_recovered(name):
     stats, segment = stores_of(name, 2, stores=300, weeks=60 if name == "bernoulli" else 8)

@@ -9,8 +9,10 @@ from em.design_counts import count_designs
 from em.errors import InputError
 from em.families import FAMILIES
 from em.glmm import fit_glmm, store_log_likelihoods
-from em.mixed_model import fit_mixed_model
+from em.glmm_search import CarrierSum, Place, Problem, _over_ranks
+from em.mixed_model import MixedParameters, fit_mixed_model
 from em.statistics import build
+from em.store_modes import cells_of
 
 # lme4 1.1-31, glmer(cbind(incidence, size - incidence) ~ period + (1 | herd), binomial, cbpp), tolPwrss = 1e-12 and
 # bobyqa to 1e-9: means, sd, log-likelihood, standard errors. (At its default tolerance lme4 stops the Laplace fit at
@@ -120,6 +122,32 @@ def test_the_overdispersion_of_counts_is_found():
     assert abs(fit.parameters.sigma - 0.7) < 3.0 * fit.sigma_error
     assert fit.sigma_error < 0.08
     assert abs(np.sqrt(fit.parameters.omega[0, 0]) - 0.6) < 3.0 * fit.sd_errors[0]
+
+
+def test_a_climb_without_variance_opens_the_directions_that_it_missed(cbpp):
+    cells = cells_of(cbpp)
+    count = np.bincount(cbpp.value, cbpp.count, cbpp.y.size)
+    problem = Problem(cells, np.array([0]), CarrierSum(cbpp.family, cbpp.y, cbpp.trials, count))
+    top = _over_ranks(problem, Place(np.zeros(4), np.zeros((1, 0)), 0.0), 1)
+    assert abs(top.place.root[0, 0]) == pytest.approx(CBPP[1][1], abs=1e-6)
+
+
+def test_standard_errors_are_those_of_a_differenced_likelihood(cbpp):
+    fit = fit_glmm(cbpp, random=["intercept"], quadrature=9)
+    best = np.append(fit.parameters.mu, np.sqrt(fit.parameters.omega[0, 0]))
+
+    def value(free):
+        omega = np.zeros((4, 4))
+        omega[0, 0] = free[-1] ** 2
+        return store_log_likelihoods(cbpp, MixedParameters(free[:-1], omega, 1.0), 9).sum()
+
+    steps, h = 1e-3 * np.eye(5), 1e-3
+    bend = np.array([
+        [(value(best + a + b) - value(best + a - b) - value(best - a + b) + value(best - a - b)) / (4 * h * h)
+         for b in steps] for a in steps
+    ])  # fmt: skip
+    errors = np.sqrt(np.diagonal(np.linalg.inv(-bend)))
+    assert_allclose(np.append(fit.standard_errors, fit.sd_errors[0]), errors, rtol=1e-3)
 
 
 def test_log_likelihoods_of_stores_are_those_of_the_fit(cbpp):
