@@ -95,7 +95,7 @@ def test_no_em_step_loses(name, common):
         assert_allclose(params.theta[..., 1], params.theta[..., :1, 1].repeat(3, axis=-1), rtol=1e-12)
 
 
-@pytest.mark.parametrize("start", [-9.0, 9.0])
+@pytest.mark.parametrize("start", [-30.0, -0.6, 9.0])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_regression_comes_back_from_far_away_without_a_loss(name, start):
     stats, _ = stores_of(name, 6)
