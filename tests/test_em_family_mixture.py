@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 from em.design_counts import count_designs
 from em.errors import InputError
 from em.families import FAMILIES
+from em.family_segments import _shortened
 from em.fit import fit_mixture
 from em.mixture import MixtureParameters, Model, e_step
 from em.regressions import anchors
@@ -148,3 +149,9 @@ def test_sigma_goes_with_the_family():
     with pytest.raises(InputError, match="sigma fixed does not go with the family gamma"):
         fit_mixture(gamma, 1, sigma="fixed")
     assert len(set(fit_mixture(gamma, 2, sigma="segment", starts=5).parameters.sigma)) == 2
+
+
+def test_a_step_that_loses_is_shortened_for_its_start_alone():
+    start, step = np.zeros(3), np.array([1.0, 30.0, -1.0])  # towards the top of -(x - 1)^2, beyond it, and away from it
+    found = _shortened(lambda length: start + length * step, start, lambda at: -np.square(at - 1.0))
+    assert_allclose(found, [1.0, 30.0 / 16.0, 0.0])
