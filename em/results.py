@@ -134,6 +134,9 @@ def read_results(path: str | Path, models: Sequence[str] = ("mixture",)) -> dict
         raise InputError(f"{path}: data has no {absent[0]}; expected a whole results.json")
     if not isinstance(record["data"]["coefficients"], list):
         raise InputError(f"{path}: coefficients of data are no list of names; expected a whole results.json")
+    family = record["settings"].get("family", "gaussian")
+    if family != "gaussian":
+        raise InputError(f"{path}: holds --family {family}; expected log sales, the family that posteriors have so far")
     for fit in record["fits"]:
         wrong = _damage(fit, record["data"]["coefficients"])
         if wrong:
