@@ -98,9 +98,21 @@ def store_statistics(panel: Panel) -> GaussianStatistics:
     InputError
         When the panel holds the response of another family.
     """
+    log_sales(panel)
+    return panel._statistics
+
+
+def log_sales(panel: Panel) -> Floats:
+    """The log sales of a panel's rows; (row,).
+
+    Raises
+    ------
+    InputError
+        When the panel holds the response of another family.
+    """
     if panel.response is not None:
         raise InputError(f"{panel.file}: holds {panel.response.family.name} responses; expected log sales")
-    return panel._statistics
+    return panel.y
 
 
 def statistics_of(panel: Panel) -> GaussianStatistics | DesignCounts:
@@ -156,6 +168,8 @@ def read_panel(
                 f"{family} brings"
             )
         sales = None if named == "sales" else named
+    if between is not None and family != LOG_SALES:
+        raise InputError(f"traits that explain coefficients (between) do not go with --family {family}; expected none")
     columns = Columns(
         store, week, sales, price, tuple(covariates), formula, membership, between, family, exposure, trials
     )
