@@ -40,7 +40,8 @@ BELONGS = {
     "intervals": ("hierarchical",),
     "quadrature": ("hierarchical",),
 }
-LOG_SALES_ALONE = ("bootstrap", "reml", "intervals")  # what families other than that of log sales do not have
+# What families other than that of log sales do not have.
+LOG_SALES_ALONE = ("bootstrap", "reml", "intervals", "between")
 DEFAULT_FAMILY = "gaussian"
 DEFAULTS: dict[str, dict[str, Any]] = {
     "mixture": {"k": ["2..4"], "starts": 50, "common": [], "bootstrap": 0},

@@ -125,6 +125,8 @@ def fit_glmm(
         When a name or number is not possible, or the stores together do not identify every coefficient.
     """
     if isinstance(data, Panel):
+        if data.between is not None:
+            raise InputError(f"{data.file}: traits explain coefficients (between); expected none with a family")
         found = statistics_of(data) if stats is None else stats
         stores, names = data.stores, data.coefficients
     else:
