@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from em.errors import InputError
 from em.families import family_named
@@ -29,6 +30,10 @@ class Response(NamedTuple):
     name: str
     offset: Floats
     trials: Floats
+
+    def of_rows(self, kept: NDArray[np.bool_]) -> "Response":
+        """The response of some of the rows; `kept` (row,)."""
+        return self._replace(offset=self.offset[kept], trials=self.trials[kept])
 
 
 def read_response(

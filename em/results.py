@@ -15,7 +15,7 @@ from em.bootstrap import LikelihoodRatioTest
 from em.bound import Bound
 from em.command import replacing
 from em.errors import InputError
-from em.panel import Panel
+from em.panel import Columns, Panel
 
 SCHEMA = "em-results/1"
 MODELS = ("mixture", "hierarchical", "normal-mixture")
@@ -24,6 +24,7 @@ DATA = ("file", "sha256", "stores", "weeks", "observations", "coefficients")
 
 def data_of(panel: Panel) -> dict[str, Any]:
     """What identifies a panel in every file of the program, and the arguments that read it again."""
+    usual = asdict(Columns())
     return {
         "file": panel.file,
         "sha256": panel.sha256,
@@ -31,7 +32,7 @@ def data_of(panel: Panel) -> dict[str, Any]:
         "weeks": len(panel.weeks),
         "observations": int(panel.y.size),
         "coefficients": list(panel.coefficients),
-        "columns": {name: value for name, value in asdict(panel.columns).items() if value},
+        "columns": {name: value for name, value in asdict(panel.columns).items() if value != usual[name]},
     }
 
 

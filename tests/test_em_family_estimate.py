@@ -1,16 +1,19 @@
 """`em.estimate --family`: counts, choices and amounts from the file to results.json, and what is refused."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from em.between import centred_traits
 from em.design_counts import DesignCounts
 from em.estimate import command
 from em.glmm import fit_glmm
 from em.panel import read_panel, statistics_of, store_statistics
-from em.results import read_results
+from em.results import data_of, read_results
+from em.split_weeks import rows_of, split_weeks
 
 
 @pytest.fixture
@@ -140,6 +143,10 @@ def test_a_wide_file_of_counts_takes_its_price(tmp_path):
             ["--family", "poisson", "--formula", "visits ~ promotion", "--bootstrap", "9"],
             "--bootstrap does not go with",
         ),
+        (
+            ["--family", "poisson", "--formula", "visits ~ promotion", "--model", "hierarchical", "--between", "days"],
+            "--between does not go with --family poisson; expected no --between",
+        ),
         (["--family", "poisson", "--formula", "visits ~ promotion", "--quadrature", "5"], "--quadrature does not go"),
         (
             ["--family", "poisson", "--formula", "visits ~ promotion", "--model", "normal-mixture"],
@@ -181,3 +188,49 @@ def test_posteriors_and_least_squares_ask_for_log_sales(ended, visits, tmp_path)
         read_results(out)
     with pytest.raises(ValueError, match="holds poisson responses; expected log sales"):
         store_statistics(read_panel(path, store="shop", formula="visits ~ promotion", family="poisson"))
+
+
+def test_traits_that_explain_coefficients_are_refused(visits):
+    path, frame = visits
+    frame.assign(size=frame.shop % 7).to_csv(path, index=False)
+    how = {"store": "shop", "formula": "visits ~ promotion", "family": "poisson"}
+    with pytest.raises(ValueError, match=r"\(between\) do not go with --family poisson"):
+        read_panel(path, between="size", **how)
+    between = centred_traits(("size",), frame.groupby("shop")[["shop"]].first().to_numpy(float) % 7)
+    with pytest.raises(ValueError, match=r"visits.csv: traits explain coefficients \(between\)"):
+        fit_glmm(replace(read_panel(path, **how), between=between))
+
+
+@pytest.mark.parametrize(
+    ("family", "response", "more"),
+    [("poisson", "visits", {"exposure": "days"}), ("binomial", "sold", {"trials": "visits"}), ("gaussian", None, {})],
+)
+def test_a_panel_is_read_again_by_what_results_json_says(visits, family, response, more):
+    path, _ = visits
+    formula = "log(visits) ~ promotion" if response is None else f"{response} ~ promotion"
+    panel = read_panel(path, store="shop", formula=formula, family=family, **more)
+    columns = json.loads(json.dumps(data_of(panel)["columns"]))
+    assert ("family" in columns) == (family != "gaussian")
+    again = read_panel(path, **columns)
+    assert again.columns == panel.columns
+    assert np.array_equal(again.y, panel.y)
+    if panel.response is not None and again.response is not None:
+        assert again.response.family == panel.response.family
+        assert np.array_equal(again.response.offset, panel.response.offset)
+        assert np.array_equal(again.response.trials, panel.response.trials)
+
+
+def test_weeks_are_cut_with_their_exposures_and_trials(visits):
+    path, frame = visits
+    how = {"store": "shop", "week": "week", "family": "poisson", "exposure": "days"}
+    whole = read_panel(path, formula="visits ~ promotion", **how)
+    frame[frame.week < 10].to_csv(path, index=False)
+    got = statistics_of(split_weeks(whole, 0.75).until(1))
+    expected = statistics_of(read_panel(path, formula="visits ~ promotion", **how))
+    for one, other in zip(got, expected, strict=True):
+        assert np.array_equal(one, other) if isinstance(one, np.ndarray) else one == other
+    binomial = read_panel(path, store="shop", formula="sold ~ promotion", family="binomial", trials="visits")
+    kept = np.random.default_rng(0).random(binomial.y.size) < 0.5
+    part = rows_of(binomial, kept).response
+    assert part is not None
+    assert np.array_equal(part.trials, frame[frame.week < 10].visits.to_numpy()[kept])
