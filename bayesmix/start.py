@@ -14,7 +14,7 @@ from em.mixed_model import MixedFit
 from em.mixture import MixtureParameters, SigmaRule
 from em.normal_mixture import NormalMixtureParameters
 from em.normal_mixture_fit import NormalMixtureFit
-from em.panel import Panel
+from em.panel import Panel, store_statistics
 from em.results import MODELS, read_results
 from em.statistics import Floats
 from em.variance_components import variance_components
@@ -101,10 +101,11 @@ def em_solution(
     Raises
     ------
     InputError
-        When the file is none, is about other data or another sigma, or has no solution with k segments.
+        When the file is none, is about other data or another sigma, or has no solution with k segments; or when the
+        panel does not hold log sales.
     """
     if file is None:
-        return start_of(fit_mixture(panel, k, sigma=sigma, seed=seed))
+        return start_of(fit_mixture(panel, k, sigma=sigma, seed=seed, stats=store_statistics(panel)))
     results = read_results(file, MODELS)
     data, expected = results["data"], {"sha256": panel.sha256, "coefficients": list(panel.coefficients)}
     if data.get("sha256") != expected["sha256"]:

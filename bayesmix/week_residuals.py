@@ -12,7 +12,7 @@ from scipy.special import ndtri
 
 from bayesmix.fitted import Fit
 from bayesmix.segments_of_stores import most_probable
-from em.panel import Panel
+from em.panel import Panel, log_sales
 from em.statistics import Floats, Ints
 
 LEVELS = (0.055, 0.25, 0.5, 0.75, 0.945)  # quantiles of residuals in a band
@@ -81,11 +81,18 @@ class Weeks(NamedTuple):
 
 
 def residuals(fit: Fit, panel: Panel) -> Residuals:
-    """The residuals of a fit's own panel."""
+    """The residuals of a fit's own panel of log sales.
+
+    Raises
+    ------
+    InputError
+        When the panel holds the response of another family.
+    """
+    y = log_sales(panel)
     theta = np.asarray(fit.by_store["coefficients"].transpose("store", "coefficient"), dtype=float)
     segment = most_probable(fit) if fit.k > 1 and "membership" in fit.by_store else np.zeros(len(theta), dtype=np.intp)
     fitted = np.einsum("rp,rp->r", panel.x, theta[panel.store])
-    left = panel.y - fitted
+    left = y - fitted
     of_row = segment[panel.store]
     return Residuals(fitted, left, left / fit.draws.sigma.mean(0)[of_row], of_row)
 

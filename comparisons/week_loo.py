@@ -20,7 +20,7 @@ from bayesmix.fitted import Fit
 from bayesmix.store_loo import relative_efficiency, smoothed
 from bayesmix.week_density import Weeks, log_density_left_out, pieces, thinned
 from em.errors import InputError
-from em.panel import Panel
+from em.panel import Panel, log_sales
 from em.statistics import Floats, take
 
 DRAWS = 1000
@@ -80,5 +80,11 @@ def khat_limit(draws: int) -> float:
 
 
 def weeks_of(panel: Panel) -> Weeks:
-    """The rows of a panel."""
-    return Weeks(panel.store, panel.x, panel.y)
+    """The rows of a panel of log sales.
+
+    Raises
+    ------
+    InputError
+        When the panel holds the response of another family.
+    """
+    return Weeks(panel.store, panel.x, log_sales(panel))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from em.classical import EM, EStep, Estimate, LogL, MStep
     from em.errors import InputError
     from em.fit import MixtureFit, fit_mixture
+    from em.glmm import GlmmFit, fit_glmm
     from em.mixed_model import MixedFit, fit_mixed_model
     from em.mixture import MixtureParameters
     from em.normal_mixture_fit import NormalMixtureFit, fit_normal_mixture
@@ -24,6 +25,7 @@ __all__ = [
     "EM",
     "EStep",
     "Estimate",
+    "GlmmFit",
     "InputError",
     "LogL",
     "MStep",
@@ -32,6 +34,7 @@ __all__ = [
     "MixtureParameters",
     "NormalMixtureFit",
     "Panel",
+    "fit_glmm",
     "fit_mixed_model",
     "fit_mixture",
     "fit_normal_mixture",
@@ -44,6 +47,7 @@ _HOMES = {
     "em.classical": ("EM", "EStep", "Estimate", "LogL", "MStep"),
     "em.errors": ("InputError",),
     "em.fit": ("MixtureFit", "fit_mixture"),
+    "em.glmm": ("GlmmFit", "fit_glmm"),
     "em.mixed_model": ("MixedFit", "fit_mixed_model"),
     "em.mixture": ("MixtureParameters",),
     "em.normal_mixture_fit": ("NormalMixtureFit", "fit_normal_mixture"),

@@ -12,9 +12,10 @@ import numpy as np
 from em.ascent import BELOW_ROUNDING, GAIN, Point, newton_step
 from em.membership import separated
 from em.mixture import MixtureParameters, Model, e_step, m_step
+from em.regressions import Stores
 from em.score import derivatives, least_share_observed, pack, unpack
 from em.starts import where
-from em.statistics import Floats, GaussianStatistics
+from em.statistics import Floats
 
 SETTLED = 1e-6  # gain in log-likelihood over a whole cycle below which no start goes on
 CURVATURE = 1e-10  # smallest eigenvalue of the scaled information that counts as positive
@@ -40,7 +41,7 @@ class Optimum(NamedTuple):
 
 
 def squarem(
-    params: MixtureParameters, loglik: Floats, stats: GaussianStatistics, model: Model, cycles: int
+    params: MixtureParameters, loglik: Floats, stats: Stores, model: Model, cycles: int
 ) -> tuple[MixtureParameters, Floats]:
     """Accelerated EM cycles (three steps each) on many starts; parameters (start, ...) and log-likelihoods (start,)."""
     responsibilities, _ = e_step(params, stats, model.traits)
@@ -90,7 +91,7 @@ def _flat(params: MixtureParameters) -> Floats:
 
 def newton(
     params: MixtureParameters,
-    stats: GaussianStatistics,
+    stats: Stores,
     model: Model,
     *,
     tol: float = GAIN,
@@ -138,7 +139,7 @@ def newton(
 
 
 def _uphill(
-    free: Floats, step: Floats, loglik: float, stats: GaussianStatistics, model: Model, k: int, p: int
+    free: Floats, step: Floats, loglik: float, stats: Stores, model: Model, k: int, p: int
 ) -> MixtureParameters | None:
     """Parameters on the Newton step, halved until the likelihood rises; None when it never does."""
     length = min(1.0, 5.0 / float(np.abs(step).max()))

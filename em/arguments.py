@@ -44,6 +44,17 @@ def add_between(group: "argparse._ArgumentGroup") -> None:
     )
 
 
+def add_family_arguments(group: "argparse._ArgumentGroup") -> None:
+    """Add the family of the response and what goes with it, where a model takes responses other than log sales."""
+    group.add_argument(
+        "--family", default="gaussian", metavar="NAME",
+        help="of the response: gaussian (log sales; default), or on its own scale poisson, negative-binomial, "
+        "bernoulli, binomial or gamma; --sales or the left side of --formula names it",
+    )  # fmt: skip
+    group.add_argument("--exposure", metavar="NAME", help="column that a count or an amount is proportional to")
+    group.add_argument("--trials", metavar="NAME", help="column of trials of a binomial")
+
+
 def panel_from(args: argparse.Namespace, membership: str | None = None, between: str | None = None) -> "Panel":
     """The panel that a command's arguments name.
 
@@ -56,6 +67,7 @@ def panel_from(args: argparse.Namespace, membership: str | None = None, between:
         raise InputError(f"no DATA given, and the sample is not here ({SAMPLE}); name a CSV or Parquet file")
     from em.panel import read_panel
 
+    of_family = {name: getattr(args, name) for name in ("family", "exposure", "trials") if hasattr(args, name)}
     return read_panel(
         args.data or SAMPLE,
         store=args.store,
@@ -66,6 +78,7 @@ def panel_from(args: argparse.Namespace, membership: str | None = None, between:
         formula=args.formula,
         membership=membership,
         between=between,
+        **of_family,
     )
 
 

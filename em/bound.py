@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from em.accelerate import newton
 from em.likelihood import LOG_2PI, component_loglik, store_loglik
 from em.mixture import MixtureParameters, Model
-from em.starts import anchors
+from em.regressions import anchors
 from em.statistics import Floats, GaussianStatistics, sums_of_squares
 from em.steepest import peaks
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from em.fit import fit_mixture
 from em.mixture import MixtureParameters, Model, e_step, m_step
-from em.starts import anchors, choose, random_starts
+from em.regressions import anchors
+from em.starts import choose, random_starts
 from em.statistics import Floats, GaussianStatistics, build
 
 

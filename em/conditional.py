@@ -47,7 +47,7 @@ def conditional_modes(stats: GaussianStatistics, mu: Floats, omega: Floats, sigm
     """Modes and pooling of every store under one normal; mu (coefficient,), omega (coefficient, coefficient)."""
     mean, covariance, kept = store_coefficients(stats, mu[None], np.array([sigma]), omega[None])
     covariance, kept = covariance[:, 0], kept[:, 0]
-    return ConditionalModes(mean[:, 0], covariance, kept, _left_open(covariance, np.diagonal(omega)))
+    return ConditionalModes(mean[:, 0], covariance, kept, left_open(covariance, np.diagonal(omega)))
 
 
 def over_segments(
@@ -65,10 +65,10 @@ def over_segments(
     off = mean - center[:, None, :]
     whole = np.einsum("sk,skab->sab", share, covariance + off[..., None] * off[..., None, :])
     apart = np.square(mu - (weight @ mu)[..., None, :]) + np.diagonal(omega, axis1=-2, axis2=-1)
-    return StoreCoefficients(center, whole, _left_open(whole, weight @ apart))
+    return StoreCoefficients(center, whole, left_open(whole, weight @ apart))
 
 
-def _left_open(covariance: Floats, variance: Floats) -> Floats:
+def left_open(covariance: Floats, variance: Floats) -> Floats:
     """Variances of stores' coefficients as shares of those between stores; 1 for coefficients that do not vary."""
     left = np.diagonal(covariance, axis1=-2, axis2=-1)
     return np.clip(np.divide(left, variance, out=np.ones_like(left), where=variance > 0.0), 0.0, 1.0)

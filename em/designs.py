@@ -112,7 +112,11 @@ def whitening(stats: GaussianStatistics, random: Ints, names: Sequence[str]) -> 
     InputError
         When the stores together do not identify every coefficient.
     """
-    gram = stats.xtx.sum(0) / stats.n.sum()
+    return orthogonal_coordinates(stats.xtx.sum(0) / stats.n.sum(), random, names)
+
+
+def orthogonal_coordinates(gram: Floats, random: Ints, names: Sequence[str]) -> Floats:
+    """The same from mean cross-products of a panel's columns, (coefficient, coefficient)."""
     if not np.all(spectrum(gram).seen):
         raise InputError(f"the stores together do not identify the coefficients {', '.join(names)}; leave one out")
     order = np.concatenate([random, np.setdiff1d(np.arange(len(gram)), random)])

@@ -6,6 +6,7 @@ from typing import Any
 from em.explained import explained
 from em.explained_by_traits import differences_explained, effects
 from em.fit import MixtureFit
+from em.glmm import GlmmFit
 from em.mixed_model import MixedFit
 from em.normal_mixture_fit import NormalMixtureFit
 from em.random_effect_test import RandomEffectTest
@@ -18,6 +19,7 @@ def mixture_entry(fit: MixtureFit) -> dict[str, Any]:
     p = fit.parameters
     record: dict[str, Any] = {
         "model": "mixture",
+        **({} if fit.family is None else {"family": fit.family.name, "link": fit.family.link}),
         "k": fit.k,
         "theta": p.theta.tolist(),
         "pi": p.weight.tolist(),
@@ -98,6 +100,40 @@ def mixed_entry(
         "identified": fit.identified,
         "iterations": fit.iterations,
         "starts": {"tried": fit.starts_tried, "at_best": fit.starts_at_best, "degenerate": 0},
+        "warnings": list(fit.warnings),
+    }
+
+
+def glmm_entry(fit: GlmmFit) -> dict[str, Any]:
+    """One entry for a generalised linear mixed model: K = 1, theta is mu on the scale of the linear predictor."""
+    mu, omega, sigma = fit.parameters
+    columns = [fit.coefficients.index(name) for name in fit.random]
+    family = fit.statistics.family
+    return {
+        "model": "hierarchical",
+        "family": family.name,
+        "link": family.link,
+        "quadrature": fit.quadrature,
+        "k": 1,
+        "theta": [mu.tolist()],
+        "pi": [1.0],
+        "sigma": [sigma],
+        "omega": [omega.tolist()],
+        "random": list(fit.random),
+        "log_likelihood": fit.log_likelihood,
+        "n_parameters": fit.n_parameters,
+        **fit.criteria._asdict(),
+        "standard_errors": {
+            "theta": [fit.standard_errors.tolist()],
+            "pi": [0.0],
+            "sigma": [fit.sigma_error],
+            "sd": [fit.sd_errors[columns].tolist()],
+        },
+        "singular": [list(fit.singular)],
+        "converged": fit.converged,
+        "identified": fit.identified,
+        "iterations": fit.iterations,
+        "starts": {"tried": 1, "at_best": 1, "degenerate": 0},
         "warnings": list(fit.warnings),
     }
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from em.arguments import panel_from
-from em.command import SAMPLE, check_writable, distrust, printing, run, watched
+from em.command import SAMPLE, check_writable, distrust, printing, run, watched, working
 from em.errors import InputError
 from em.estimate_options import parsed, settings_of
 
@@ -16,7 +16,9 @@ from em.estimate_options import parsed, settings_of
 if TYPE_CHECKING:
     from em.bootstrap import LikelihoodRatioTest
     from em.bound import Bound
+    from em.design_counts import DesignCounts
     from em.panel import Panel
+    from em.regressions import Stores
     from em.statistics import Floats, GaussianStatistics
 
 
@@ -42,18 +44,20 @@ def command(argv: list[str]) -> int:
     """Parse, fit, write, show."""
     args = parsed(argv)
     check_writable(args.out, args.stores, inputs=[args.data or SAMPLE])
-    from em.panel import store_statistics
+    from em.panel import statistics_of
     from em.results import results_record, write_json
     from em.stores_file import write_stores
 
     panel = panel_from(args, args.membership, args.between)
-    stats = store_statistics(panel)
+    stats = statistics_of(panel)
     impossible = [k for k in args.k if not 1 <= k <= stats.n_stores]
     if impossible:
         raise InputError(
             f"K is {impossible[0]}; expected a number of segments from 1 to the number of stores, {stats.n_stores}"
         )
-    estimate = {"mixture": _segments, "hierarchical": _continuum, "normal-mixture": _normal_segments}[args.model]
+    continuum = _continuum if panel.response is None else _continuum_of_family
+    ways = {"mixture": _segments, "hierarchical": continuum, "normal-mixture": _normal_segments}
+    estimate: Callable[..., Estimated] = ways[args.model]
     found = estimate(args, panel, stats)
     record = results_record(panel, found.entries, settings_of(args), found.limit, found.tests)
     reasons = _reasons(found, record["best_k"])
@@ -66,13 +70,14 @@ def command(argv: list[str]) -> int:
     return distrust(reasons)
 
 
-def _segments(args: argparse.Namespace, panel: "Panel", stats: "GaussianStatistics") -> Estimated:
+def _segments(args: argparse.Namespace, panel: "Panel", stats: "Stores") -> Estimated:
     """Mixtures, from the fewest segments up."""
     from em.bootstrap import draw_replicates, likelihood_ratio_test
     from em.entries import mixture_entry
     from em.fit import fit_mixture
     from em.show import show
     from em.starts import widened
+    from em.statistics import GaussianStatistics
 
     fits = []
     for k in watched(args.k, "numbers of segments", len(args.k)):
@@ -86,7 +91,7 @@ def _segments(args: argparse.Namespace, panel: "Panel", stats: "GaussianStatisti
     limit = _bound(args, panel, stats, fits[-1].parameters.theta)
     tests = []
     for smaller, larger in itertools.pairwise(fits):
-        if args.bootstrap and larger.k == smaller.k + 1:
+        if args.bootstrap and isinstance(stats, GaussianStatistics) and larger.k == smaller.k + 1:
             drawn = draw_replicates(smaller, stats, args.bootstrap, seed=args.seed)
             told = watched(drawn, f"bootstrap of K = {smaller.k}", args.bootstrap)
             tests.append(likelihood_ratio_test(smaller, larger, list(told)))
@@ -116,6 +121,17 @@ def _continuum(args: argparse.Namespace, panel: "Panel", stats: "GaussianStatist
     )
 
 
+def _continuum_of_family(args: argparse.Namespace, panel: "Panel", stats: "DesignCounts") -> Estimated:
+    """The generalised linear mixed model, for responses other than log sales."""
+    from em.entries import glmm_entry
+    from em.glmm import fit_glmm
+    from em.show_mixed import show_glmm
+
+    with working("integrating over stores"):
+        fit = fit_glmm(panel, random=args.random, quadrature=args.quadrature, stats=stats)
+    return Estimated([fit], [glmm_entry(fit)], None, (), lambda _: show_glmm(panel, fit))
+
+
 def _normal_segments(args: argparse.Namespace, panel: "Panel", stats: "GaussianStatistics") -> Estimated:
     """Mixtures of normals, each also from the mixture with as many segments and from the one before."""
     from em.entries import normal_mixture_entry
@@ -139,10 +155,13 @@ def _normal_segments(args: argparse.Namespace, panel: "Panel", stats: "GaussianS
     return Estimated(fits, entries, limit, (), lambda best: show_normal_mixture(panel, fits, best, limit))
 
 
-def _bound(args: argparse.Namespace, panel: "Panel", stats: "GaussianStatistics", theta: "Floats") -> "Bound | None":
+def _bound(args: argparse.Namespace, panel: "Panel", stats: "Stores", theta: "Floats") -> "Bound | None":
     """The bound over all distributions of store coefficients, where sigma is fixed and the wait is short."""
     from em.bound import MOST_STORES, bound
+    from em.statistics import GaussianStatistics
 
+    if not isinstance(stats, GaussianStatistics):
+        return None
     bounded = args.sigma == "fixed" and panel.traits is None and panel.between is None
     bounded = bounded and stats.n_stores <= MOST_STORES
     return bound(stats, theta, seed=args.seed) if bounded else None

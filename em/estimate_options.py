@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from em.arguments import add_between, add_panel_arguments, numbers_of_segments
+from em.arguments import add_between, add_family_arguments, add_panel_arguments, numbers_of_segments
 from em.command import Parser
 from em.errors import InputError
 
@@ -20,6 +20,10 @@ EXAMPLE = """examples:
       segments inside which stores still differ
   python -m em.estimate panel.csv --model hierarchical --sigma common --between "income + competition"
       traits of stores, one value for each, explain their coefficients
+  python -m em.estimate visits.csv --family poisson --formula "visits ~ promotion" --exposure days --k 1..4
+  python -m em.estimate visits.csv --family binomial --formula "sold ~ promotion" --trials visits --model hierarchical
+      --random intercept --quadrature 9
+      counts and choices on their own scale; a price is not needed
 
 exit codes: 0 good; 2 the input or the call is wrong; 3 written, but not to be trusted (the reason is in the file);
 130 interrupted
@@ -34,10 +38,14 @@ BELONGS = {
     "random": ("hierarchical", "normal-mixture"),
     "reml": ("hierarchical",),
     "intervals": ("hierarchical",),
+    "quadrature": ("hierarchical",),
 }
+# What families other than that of log sales do not have.
+LOG_SALES_ALONE = ("bootstrap", "reml", "intervals", "between")
+DEFAULT_FAMILY = "gaussian"
 DEFAULTS: dict[str, dict[str, Any]] = {
     "mixture": {"k": ["2..4"], "starts": 50, "common": [], "bootstrap": 0},
-    "hierarchical": {"k": ["1"], "intervals": "profile", "common": []},
+    "hierarchical": {"k": ["1"], "intervals": "profile", "common": [], "quadrature": 1},
     "normal-mixture": {"k": ["1..3"], "starts": 20, "common": []},
 }
 
@@ -51,6 +59,15 @@ def parsed(argv: list[str]) -> argparse.Namespace:
         When an option is not possible, or does not belong to the model.
     """
     args = _parser().parse_args(argv)
+    other = args.family != DEFAULT_FAMILY
+    for option in LOG_SALES_ALONE if other else ("quadrature", "exposure", "trials"):
+        if getattr(args, option) is not None:
+            raise InputError(f"--{option} does not go with --family {args.family}; expected no --{option}")
+    if other and args.model == "normal-mixture":
+        raise InputError(
+            f"--model normal-mixture does not go with --family {args.family}; expected --model mixture or hierarchical"
+        )
+    args.sigma = _sigma(args.family, args.sigma)
     for option, models in BELONGS.items():
         if getattr(args, option) is not None and args.model not in models:
             raise InputError(
@@ -72,10 +89,21 @@ def parsed(argv: list[str]) -> argparse.Namespace:
     return args
 
 
+def _sigma(family: str, asked: str | None) -> str:
+    """The rule for sigma: as asked for, else fixed where there is nothing to estimate."""
+    if asked is not None or family == DEFAULT_FAMILY:
+        return asked or "fixed"
+    from em.families import family_named
+
+    return "common" if family_named(family).dispersed else "fixed"
+
+
 def settings_of(args: argparse.Namespace) -> dict[str, Any]:
     """What results.json keeps of a call."""
-    kept = ("model", "k", "starts", "sigma", "common", "membership", "formula", "seed", "bootstrap")
-    columns = {name: getattr(args, name) for name in ("store", "week", "sales", "price", "covariates")}
+    kept = ("model", "k", "starts", "sigma", "common", "membership", "formula", "family", "seed", "bootstrap")
+    columns = {
+        name: getattr(args, name) for name in ("store", "week", "sales", "price", "covariates", "exposure", "trials")
+    }
     settings = {name: getattr(args, name) for name in kept} | {"columns": columns}
     return settings | {name: getattr(args, name) for name, models in BELONGS.items() if "mixture" not in models}
 
@@ -88,13 +116,15 @@ def _parser() -> Parser:
         epilog=EXAMPLE,
     )
     add_panel_arguments(parser)
+    add_family_arguments(parser.add_argument_group("counts, choices and amounts"))
     parser.add_argument(
         "--model", choices=list(DEFAULTS), default="mixture",
         help="K values of the coefficients, one normal of them, or a mixture of K normals (default: mixture)",
     )  # fmt: skip
     parser.add_argument(
-        "--sigma", choices=["fixed", "common", "segment"], default="fixed",
-        help="residual sd of log sales: 1, one estimated, or one per segment of a mixture (default: fixed)",
+        "--sigma", choices=["fixed", "common", "segment"],
+        help="residual sd of log sales: 1, one estimated, or one per segment of a mixture (default: fixed); the "
+        "dispersion of a negative-binomial or gamma (default: common)",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="seed of every random choice (default: 0)")
     parser.add_argument("--out", type=Path, default=Path("results.json"), help="file to write (default: results.json)")
@@ -124,6 +154,10 @@ def _parser() -> Parser:
     continuum.add_argument(
         "--reml", action="store_true", default=None, help="restricted maximum likelihood (hierarchical)"
     )
+    continuum.add_argument(
+        "--quadrature", type=int, metavar="N",
+        help="nodes in each random direction of a family's integral; 1 is Laplace's approximation (default: 1)",
+    )  # fmt: skip
     continuum.add_argument(
         "--intervals", choices=["profile", "wald"],
         help="95 %% intervals by profile likelihood, or quick ones from standard errors (hierarchical; "

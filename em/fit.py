@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -11,12 +11,15 @@ from threadpoolctl import threadpool_limits
 from em.accelerate import Optimum
 from em.criteria import Criteria, criteria
 from em.errors import InputError
+from em.families.family import Family
 from em.membership import separated
 from em.mixture import MixtureParameters, Model, SigmaRule, e_step
 from em.optimum import ENOUGH, Found, best_optimum
-from em.panel import Panel, store_statistics
-from em.scatter import against_fixed_sigma, sigma_floor
+from em.panel import Panel, statistics_of
+from em.regressions import Stores, lowest_sigma
+from em.scatter import against_fixed_sigma
 from em.score import n_free
+from em.separation import told_of_separation
 from em.standard_errors import StandardErrors, standard_errors
 from em.starts import in_falling_order
 from em.statistics import Floats, GaussianStatistics
@@ -40,6 +43,7 @@ class MixtureFit:
     iterations : EM and Newton steps of one start, swaps included.
     starts_tried, starts_at_best, starts_degenerate : searches, those that ended here, those set aside because a
         segment was empty or its sigma at the lower bound.
+    family : of the response; None for log sales.
     stores, coefficients, trait_names : labels.
     warnings : why the result is not to be trusted; empty when it is.
     """
@@ -58,6 +62,7 @@ class MixtureFit:
     starts_at_best: int
     starts_degenerate: int
     model: Model = field(repr=False)
+    family: Family | None = field(repr=False)
     stores: tuple[str, ...] = field(repr=False)
     coefficients: tuple[str, ...] = field(repr=False)
     trait_names: tuple[str, ...] = field(repr=False)
@@ -67,6 +72,11 @@ class MixtureFit:
     def k(self) -> int:
         """Number of segments."""
         return self.parameters.n_segments
+
+    @property
+    def has_sigma(self) -> bool:
+        """Whether sigma is a parameter of the model, fixed or not."""
+        return self.family is None or self.family.dispersed
 
     @cached_property
     def segment(self) -> np.ndarray:
@@ -87,15 +97,15 @@ class MixtureFit:
 
 
 def fit_mixture(
-    data: Panel | GaussianStatistics,
+    data: Panel | Stores,
     k: int,
     *,
-    sigma: SigmaRule = "fixed",
+    sigma: SigmaRule | None = None,
     common: Sequence[str] = (),
     starts: int = 50,
     seed: int = 0,
     also: Sequence[MixtureParameters] = (),
-    stats: GaussianStatistics | None = None,
+    stats: Stores | None = None,
 ) -> MixtureFit:
     """Fit K segments by maximum likelihood.
 
@@ -106,7 +116,8 @@ def fit_mixture(
     ----------
     data : a panel, or the statistics of its stores.
     k : number of segments, 1 to the number of stores.
-    sigma : "fixed" (1), "common" or "segment".
+    sigma : "fixed" (1), "common" or "segment"; None is "fixed" for log sales and for families without a dispersion, and
+        "common" for the others.
     common : names of coefficients that are the same in all segments.
     starts : number of independent searches.
     seed : of every random choice; the same seed gives the same fit.
@@ -125,17 +136,18 @@ def fit_mixture(
                 "or fit_normal_mixture, or membership in its place"
             )
         stores, names = data.stores, data.coefficients
-        stats = store_statistics(data) if stats is None else stats
+        stats = statistics_of(data) if stats is None else stats
         traits, trait_names = data.traits, data.trait_names
     else:
         stats, stores = data, tuple(str(i + 1) for i in range(data.n_stores))
         names = ("intercept", "log_price", *(f"x{i}" for i in range(2, data.n_coefficients)))[: data.n_coefficients]
         traits, trait_names = None, ()
-    _check(stats, k, sigma, starts, seed, common, names, traits)
+    sigma = sigma_rule(stats, sigma)
+    _check(stats, k, starts, seed, common, names, traits)
     model = Model(
         sigma,
         tuple(name in common for name in names) if common else (),
-        0.0 if sigma == "fixed" else sigma_floor(stats),
+        0.0 if sigma == "fixed" else lowest_sigma(stats),
         traits,
     )
     with threadpool_limits(1, user_api="blas"):
@@ -160,17 +172,37 @@ def fit_mixture(
         starts_at_best=found.at_best,
         starts_degenerate=found.degenerate,
         model=model,
+        family=None if isinstance(stats, GaussianStatistics) else stats.family,
         stores=stores,
         coefficients=names,
         trait_names=trait_names,
-        warnings=_warnings(found, best, starts, model, stats),
+        warnings=_warnings(found, best, starts, model, stats, names, memberships),
     )
 
 
+def sigma_rule(stats: Stores, sigma: str | None) -> SigmaRule:
+    """The rule asked for, or the usual one.
+
+    Raises
+    ------
+    InputError
+        When there is no such rule, or the family has no dispersion to estimate, or none that could be known.
+    """
+    if sigma is not None and sigma not in get_args(SigmaRule):
+        raise InputError(f"sigma is {sigma!r}; expected one of {', '.join(get_args(SigmaRule))}")
+    family = None if isinstance(stats, GaussianStatistics) else stats.family
+    if family is not None and sigma is not None and family.dispersed == (sigma == "fixed"):
+        has = (
+            "a dispersion that has to be estimated; expected common or segment" if family.dispersed else "no dispersion"
+        )
+        raise InputError(f"sigma {sigma} does not go with the family {family.name}, which has {has}")
+    usual = "common" if family is not None and family.dispersed else "fixed"
+    return cast(SigmaRule, usual if sigma is None else sigma)
+
+
 def _check(
-    stats: GaussianStatistics,
+    stats: Stores,
     k: int,
-    sigma: str,
     starts: int,
     seed: int,
     common: Sequence[str],
@@ -183,8 +215,6 @@ def _check(
         raise InputError(f"seed is {seed}; expected 0 or more")
     if starts < 1:
         raise InputError(f"starts is {starts}; expected at least 1")
-    if sigma not in get_args(SigmaRule):
-        raise InputError(f"sigma is {sigma!r}; expected one of {', '.join(get_args(SigmaRule))}")
     if traits is not None and 2 * (k - 1) * traits.shape[1] > stats.n_stores:
         raise InputError(
             f"membership: {(k - 1) * traits.shape[1]} logits for {stats.n_stores} stores; "
@@ -195,19 +225,39 @@ def _check(
         raise InputError(f"no coefficient {unknown[0]!r} to hold common; the coefficients are {', '.join(names)}")
 
 
-def _warnings(found: Found, best: Optimum, starts: int, model: Model, stats: GaussianStatistics) -> tuple[str, ...]:
+def _warnings(
+    found: Found,
+    best: Optimum,
+    starts: int,
+    model: Model,
+    stats: Stores,
+    names: Sequence[str],
+    memberships: Floats,
+) -> tuple[str, ...]:
     """Why not to trust a fit; each reason a sentence."""
     reasons, k = [], best.parameters.n_segments
     if not best.converged:
         reasons.append(f"K={k}: EM did not converge in {best.iterations} steps")
-    elif not best.identified:
+    told = [f"K={k}: {one}" for one in _of_family(best, stats, names, memberships)]
+    reasons += told
+    if best.converged and not best.identified and not told:
         reasons.append(f"K={k}: segments coincide or are empty; the data do not tell {k} segments apart")
     if model.traits is not None and separated(model.traits, best.parameters.gamma):
         reasons.append(f"K={k}: covariates of membership tell segments apart without error; their logits are infinite")
     if found.at_best < ENOUGH and not found.certified:
         reasons.append(f"K={k}: only {found.at_best} of {starts} starts reached the best optimum; use more --starts")
-    if found.degenerate == starts:
+    if found.degenerate == starts and not told:
         reasons.append(f"K={k}: in every start a segment emptied or its sigma fell to the lower bound")
-    if model.sigma == "fixed":
+    if isinstance(stats, GaussianStatistics) and model.sigma == "fixed":
         reasons += against_fixed_sigma(stats)
     return tuple(reasons)
+
+
+def _of_family(best: Optimum, stats: Stores, names: Sequence[str], memberships: Floats) -> list[str]:
+    """Coefficients that are infinite, and a dispersion that is zero."""
+    if isinstance(stats, GaussianStatistics):
+        return []
+    told, limit = told_of_separation(stats, best.parameters.theta, names, memberships), stats.family.limit
+    if limit is not None and best.parameters.sigma.min() < np.e * lowest_sigma(stats):
+        told.append(f"the dispersion is zero: responses scatter no more than the family {limit} has them")
+    return told

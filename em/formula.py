@@ -34,23 +34,24 @@ def design(table: Table, columns: "Columns", sales: Floats, position: Ints) -> t
     """
     formula = columns.formula or ""
     response, _, terms = formula.rpartition("~")
-    name = columns.sales or response_of(formula) or "sales"
-    if response.strip() and response.replace(" ", "") not in {f"log({name})", f"log(`{name}`)"}:
-        raise InputError(
-            f"formula {formula!r}: the response is {response.strip()}; expected log({name}), the model's scale"
-        )
+    name = columns.sales or response_of(formula, logged=columns.logged) or "sales"
+    left = f"log({name})" if columns.logged else name
+    if response.strip() and response.replace(" ", "").replace("`", "") != left.replace(" ", ""):
+        scale = "the model's scale" if columns.logged else f"whose link --family {columns.family} brings"
+        raise InputError(f"formula {formula!r}: the response is {response.strip()}; expected {left}, {scale}")
     if not terms.strip():
-        raise InputError(f'formula {formula!r}: has no terms; expected such as "log({name}) ~ log(price) + display"')
+        raise InputError(f'formula {formula!r}: has no terms; expected such as "{left} ~ log(price) + display"')
     x, names = _matrix(table, terms, position, f"formula {formula!r}", response=name)
     usual = {"Intercept": "intercept"}
     for price in (columns.price or "price", *(n[4:-1] for n in names if n.casefold() == "log(price)")):
         usual[f"log({price})"] = "log_price"
-    return np.log(sales), x, tuple(usual.get(n, n) for n in names)
+    return np.log(sales) if columns.logged else sales, x, tuple(usual.get(n, n) for n in names)
 
 
-def response_of(formula: str) -> str | None:
-    """NAME where the formula begins with log(NAME) ~, else None."""
-    found = re.fullmatch(r"\s*log\(\s*`?(.+?)`?\s*\)\s*~.*", formula, flags=re.DOTALL)
+def response_of(formula: str, *, logged: bool = True) -> str | None:
+    """NAME where the formula begins with log(NAME) ~, or NAME ~ where the response is not logged; else None."""
+    left = r"log\(\s*`?(.+?)`?\s*\)" if logged else r"`?([^~()]+?)`?"
+    found = re.fullmatch(rf"\s*{left}\s*~.*", formula, flags=re.DOTALL)
     return found.group(1) if found else None
 
 

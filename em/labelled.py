@@ -37,7 +37,11 @@ def dataset(fit: MixtureFit) -> xr.Dataset:
     if p.gamma is not None:
         variables["gamma"] = (("segment", "trait"), p.gamma)
         coords["trait"] = list(fit.trait_names)
+    if not fit.has_sigma:
+        variables = {name: value for name, value in variables.items() if not name.startswith("sigma")}
     attributes = {"log_likelihood": fit.log_likelihood, "n_parameters": fit.n_parameters, **fit.criteria._asdict()}
+    if fit.family is not None:
+        attributes |= {"family": fit.family.name, "link": fit.family.link}
     return xr.Dataset(variables, coords, attributes | {"converged": int(fit.converged)})
 
 
@@ -47,7 +51,9 @@ def describe(fit: MixtureFit) -> str:
     lines = [
         f"{fit.k} segments of {len(fit.stores)} stores, log-likelihood {fit.log_likelihood:.4f}, "
         f"BIC {fit.criteria.bic:.3f}, {fit.n_parameters} parameters",
-        "segment     weight" + "".join(f"{name:>{width + 9}}" for name in fit.coefficients) + "     sigma",
+        "segment     weight"
+        + "".join(f"{name:>{width + 9}}" for name in fit.coefficients)
+        + "     sigma" * fit.has_sigma,
     ]
     errors = fit.standard_errors
     for k in range(fit.k):
@@ -55,8 +61,7 @@ def describe(fit: MixtureFit) -> str:
             f"{value:>{width}.4f} ({'n/a' if errors is None else format(errors.theta[k, c], '.4f')})"
             for c, value in enumerate(fit.parameters.theta[k])
         ]
-        lines.append(
-            f"{k + 1:7d}{fit.parameters.weight[k]:11.4f}" + "".join(cells) + f"{fit.parameters.sigma[k]:10.4f}"
-        )
+        sigma = f"{fit.parameters.sigma[k]:10.4f}" * fit.has_sigma
+        lines.append(f"{k + 1:7d}{fit.parameters.weight[k]:11.4f}" + "".join(cells) + sigma)
     lines.append(f"{fit.starts_at_best} of {fit.starts_tried} starts reached this optimum; converged: {fit.converged}")
     return "\n".join([*lines, *(f"not to be trusted: {reason}" for reason in fit.warnings)])

@@ -8,8 +8,8 @@ from threadpoolctl import threadpool_limits
 from em.covariance_rank import Covariance, best_covariance
 from em.designs import DesignSums, project, sum_by_design
 from em.mixed_em import Normals, ecme_step
+from em.regressions import anchors
 from em.scatter import scatter
-from em.starts import anchors
 from em.statistics import Floats, GaussianStatistics, Ints
 from em.variance_slice import Slice
 

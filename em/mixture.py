@@ -1,4 +1,4 @@
-"""One EM step of a finite mixture of Gaussian store regressions: statistics and responsibilities in, parameters out.
+"""One EM step of a finite mixture of store regressions: statistics and responsibilities in, parameters out.
 
 Every function takes any number of leading axes, so that many starts take one step together.
 """
@@ -8,8 +8,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from em.likelihood import component_loglik, memberships_and_loglik
-from em.statistics import Floats, GaussianStatistics, pool, solve, sums_of_squares
+from em.likelihood import memberships_and_loglik
+from em.regressions import Stores, segment_loglik, weighted_regressions
+from em.statistics import Floats
 
 SigmaRule = Literal["fixed", "common", "segment"]
 
@@ -20,8 +21,8 @@ class MixtureParameters(NamedTuple):
     Attributes
     ----------
     weight : (..., segment) shares; with covariates of membership, their average over stores.
-    theta : (..., segment, coefficient) coefficients, on the scale of log sales.
-    sigma : (..., segment) residual standard deviations of log sales.
+    theta : (..., segment, coefficient) coefficients, on the scale of log sales, or of a family's linear predictor.
+    sigma : (..., segment) residual standard deviations of log sales, or a family's dispersion.
     gamma : (..., segment, trait) multinomial-logit coefficients of membership, zero for the first segment; or None.
     """
 
@@ -68,68 +69,33 @@ def log_weights(params: MixtureParameters, traits: Floats | None) -> Floats:
     return scores - top - np.log(np.exp(scores - top).sum(-1, keepdims=True))
 
 
-def e_step(params: MixtureParameters, stats: GaussianStatistics, traits: Floats | None = None) -> tuple[Floats, Floats]:
+def e_step(params: MixtureParameters, stats: Stores, traits: Floats | None = None) -> tuple[Floats, Floats]:
     """Responsibilities (..., store, segment) and the log-likelihood (...) of the same parameters."""
-    component = component_loglik(stats, params.theta, params.sigma)
+    component = segment_loglik(stats, params.theta, params.sigma)
     responsibilities, loglik = memberships_and_loglik(log_weights(params, traits), component)
     return responsibilities, loglik.sum(-1)
 
 
 def m_step(
-    stats: GaussianStatistics, responsibilities: Floats, model: Model, previous: MixtureParameters | None = None
+    stats: Stores, responsibilities: Floats, model: Model, previous: MixtureParameters | None = None
 ) -> MixtureParameters:
     """Parameters that maximise the expected complete-data log-likelihood.
 
     A segment whose weight is zero, or whose stores do not identify a coefficient, gets the shortest solution.
     With coefficients common to segments of unequal sigma the maximum is taken conditionally, coefficients first
-    (ECM; Meng & Rubin 1993), which does not lower the likelihood either.
+    (ECM; Meng & Rubin 1993), which does not lower the likelihood either; nor do a family's Newton steps, of which
+    there are two.
 
     Parameters
     ----------
     responsibilities : (..., store, segment)
-    previous : the parameters of the step before; needed for such common coefficients and for traits.
+    previous : the parameters of the step before; needed for such common coefficients, for traits and for families.
     """
-    n, xtx, xty = pool(stats, responsibilities)
     weight = responsibilities.sum(-2) / stats.n_stores
-    if any(model.common):
-        variance = np.ones_like(n) if previous is None else np.square(previous.sigma)
-        theta = _solve_with_common(xtx, xty, variance, np.array(model.common))
-    else:
-        theta = solve(xtx, xty)
-    if model.sigma == "fixed":
-        sigma = np.ones_like(weight)
-    else:
-        squares = np.einsum("...sk,...sk->...k", responsibilities, sums_of_squares(stats, theta))
-        if model.sigma == "common":
-            sigma = np.sqrt(squares.sum(-1, keepdims=True) / n.sum(-1, keepdims=True)) * np.ones_like(weight)
-        else:
-            sigma = np.sqrt(squares / np.maximum(n, np.finfo(float).tiny))
-        sigma = np.maximum(sigma, model.sigma_floor)
+    theta, sigma = weighted_regressions(stats, responsibilities, model, previous)
     if model.traits is None:
         return MixtureParameters(weight, theta, sigma)
     from em.membership import logit_step
 
     gamma = logit_step(model.traits, responsibilities, None if previous is None else previous.gamma)
     return MixtureParameters(weight, theta, sigma, gamma)
-
-
-def _solve_with_common(xtx: Floats, xty: Floats, variance: Floats, common: np.ndarray) -> Floats:
-    """Weighted normal equations of all segments at once, some coefficients shared between them."""
-    k, p = xty.shape[-2:]
-    place = layout_of_theta(k, common)
-    free = int(place.max()) + 1
-    expand = np.zeros((k, p, free))
-    expand[np.arange(k)[:, None], np.arange(p), place] = 1.0
-    precision = 1.0 / variance
-    gram = np.einsum("kpf,...kpq,...k,kqg->...fg", expand, xtx, precision, expand, optimize=True)
-    right = np.einsum("kpf,...kp,...k->...f", expand, xty, precision, optimize=True)
-    return solve(gram, right)[..., place]
-
-
-def layout_of_theta(k: int, common: np.ndarray) -> np.ndarray:
-    """Which free coefficient stands at (segment, coefficient): own ones first, segment by segment, then the common."""
-    own = np.flatnonzero(~common)
-    place = np.empty((k, common.size), dtype=int)
-    place[:, own] = np.arange(k * own.size).reshape(k, own.size)
-    place[:, common] = k * own.size + np.arange(int(common.sum()))
-    return place

@@ -19,8 +19,8 @@ from em.normal_mixture import NormalMixtureParameters, memberships
 from em.normal_mixture_climb import NormalMixtureErrors, Top, standard_errors
 from em.normal_mixture_search import EM_STEPS, ENOUGH, Found, search
 from em.panel import Panel
+from em.regressions import anchors
 from em.scatter import against_fixed_sigma, sigma_floor
-from em.starts import anchors
 from em.statistics import Floats, GaussianStatistics, Ints
 
 if TYPE_CHECKING:

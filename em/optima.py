@@ -6,7 +6,8 @@ from threadpoolctl import threadpool_limits
 from em.accelerate import newton, squarem
 from em.mixture import MixtureParameters, Model
 from em.optimum import FIRST_STEPS, SAME, is_sound, searched, sound_starts
-from em.starts import anchors, choose, em_steps, in_falling_order, random_starts
+from em.regressions import anchors
+from em.starts import choose, em_steps, in_falling_order, random_starts
 from em.statistics import Floats, GaussianStatistics
 
 WITHIN = 20.0  # log-likelihood below the best beyond which an optimum holds nothing of a posterior

@@ -8,8 +8,9 @@ import numpy as np
 from em.accelerate import Optimum, newton, squarem
 from em.bound import bound
 from em.mixture import MixtureParameters, Model, above_floor
-from em.starts import anchors, choose, each, em_steps, random_starts, search
-from em.statistics import Floats, GaussianStatistics, take
+from em.regressions import Stores, anchors, some_stores
+from em.starts import choose, each, em_steps, random_starts, search
+from em.statistics import Floats, GaussianStatistics
 from em.steepest import improve
 
 SAME = 1e-3  # two log-likelihoods closer than this belong to one optimum
@@ -40,7 +41,7 @@ class Found(NamedTuple):
 
 def best_optimum(
     rng: np.random.Generator,
-    stats: GaussianStatistics,
+    stats: Stores,
     k: int,
     model: Model,
     starts: int,
@@ -72,7 +73,7 @@ def best_optimum(
             best, at_best = better, int((loglik > better.log_likelihood - SAME).sum())
         if at_best >= min(ENOUGH, starts):
             break
-        if model.sigma == "fixed" and part is stats and steepest < SAME:
+        if isinstance(stats, GaussianStatistics) and model.sigma == "fixed" and part is stats and steepest < SAME:
             limit = bound(stats, best.parameters.theta)
             certified = limit is not None and limit.log_likelihood < best.log_likelihood + SAME
             if certified:
@@ -83,13 +84,13 @@ def best_optimum(
     return Found(best, at_best, int((~sound).sum()), certified)
 
 
-def searched(rng: np.random.Generator, stats: GaussianStatistics, model: Model) -> tuple[GaussianStatistics, Model]:
+def searched(rng: np.random.Generator, stats: Stores, model: Model) -> tuple[Stores, Model]:
     """The stores that a search looks at: all, or a random part of a large panel."""
     if stats.n_stores <= SEARCH_STORES:
         return stats, model
     index = np.sort(rng.choice(stats.n_stores, SEARCH_STORES, replace=False))
     traits = None if model.traits is None else model.traits[index]
-    return take(stats, index), model._replace(traits=traits)
+    return some_stores(stats, index), model._replace(traits=traits)
 
 
 def sound_starts(params: MixtureParameters, model: Model) -> np.ndarray:
@@ -107,7 +108,7 @@ def _finish(
     loglik: Floats,
     sound: np.ndarray,
     extra: Sequence[Optimum],
-    stats: GaussianStatistics,
+    stats: Stores,
     model: Model,
     most: int = 8,
 ) -> tuple[Optimum, int]:

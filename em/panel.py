@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 
 from em.between import Between, centred_traits
+from em.design_counts import DesignCounts, count_designs
 from em.errors import InputError
+from em.response import LOG_SALES, Response, read_response
 from em.statistics import Floats, GaussianStatistics, Ints, build
 from em.table import Table, numbers, read_table, shorten
 
@@ -30,6 +32,14 @@ class Columns:
     formula: str | None = None
     membership: str | None = None
     between: str | None = None
+    family: str = LOG_SALES
+    exposure: str | None = None
+    trials: str | None = None
+
+    @property
+    def logged(self) -> bool:
+        """Whether the response is log sales."""
+        return self.family == LOG_SALES
 
 
 @dataclass(frozen=True)
@@ -43,12 +53,13 @@ class Panel:
     coefficients : names of the columns of `x`, such as ("intercept", "log_price").
     store, week : (row,) index into `stores` and `weeks`.
     x : (row, coefficient) design.
-    y : (row,) log sales.
+    y : (row,) log sales, or the response of a family on its own scale.
     file, sha256 : where it came from.
     traits, trait_names : (store, trait) what explains membership, the first a one; None when nothing does.
     between : what explains the coefficients of stores; None when nothing does.
     notes : what a careful reader should be told of how the file was read.
     columns : the names by which it was read, so that it can be read again.
+    response : what y is where it is not log sales; None where it is.
     """
 
     stores: tuple[str, ...]
@@ -65,15 +76,48 @@ class Panel:
     between: Between | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
     columns: Columns = Columns()
+    response: Response | None = field(default=None, repr=False)
 
     @cached_property
     def _statistics(self) -> GaussianStatistics:
         return build(self.store, self.x, self.y, len(self.stores))
 
+    @cached_property
+    def _counts(self) -> DesignCounts | None:
+        if self.response is None:
+            return None
+        family, _, offset, trials = self.response
+        return count_designs(family, self.store, self.x, self.y, len(self.stores), offset=offset, trials=trials)
+
 
 def store_statistics(panel: Panel) -> GaussianStatistics:
-    """The sufficient statistics of a panel's stores, worked out once; after this nothing asks for a week."""
+    """The sufficient statistics of stores of log sales, worked out once; after this nothing asks for a week.
+
+    Raises
+    ------
+    InputError
+        When the panel holds the response of another family.
+    """
+    log_sales(panel)
     return panel._statistics
+
+
+def log_sales(panel: Panel) -> Floats:
+    """The log sales of a panel's rows; (row,).
+
+    Raises
+    ------
+    InputError
+        When the panel holds the response of another family.
+    """
+    if panel.response is not None:
+        raise InputError(f"{panel.file}: holds {panel.response.family.name} responses; expected log sales")
+    return panel.y
+
+
+def statistics_of(panel: Panel) -> GaussianStatistics | DesignCounts:
+    """The statistics of a panel's stores, whatever the family."""
+    return store_statistics(panel) if panel._counts is None else panel._counts
 
 
 def read_panel(
@@ -87,6 +131,9 @@ def read_panel(
     formula: str | None = None,
     membership: str | None = None,
     between: str | None = None,
+    family: str = LOG_SALES,
+    exposure: str | None = None,
+    trials: str | None = None,
 ) -> Panel:
     """Read a wide or long panel from CSV or Parquet.
 
@@ -99,6 +146,9 @@ def read_panel(
     formula : in place of price and covariates, an R-style formula such as "log(sales) ~ log(price) + display".
     membership : store-level covariates of membership, such as "region + size" (long files).
     between : store-level covariates that explain the coefficients, such as "income + competition" (long files).
+    family : of the response. The default is log sales; for the others `sales`, or the left side of the formula, names
+        the response on its own scale, and a price enters where there is one.
+    exposure, trials : columns of a long file: what a count is proportional to, and the trials of a binomial.
 
     Raises
     ------
@@ -110,9 +160,19 @@ def read_panel(
     if formula is not None and sales is None:
         from em.formula import response_of
 
-        named = response_of(formula)
+        named = response_of(formula, logged=family == LOG_SALES)
+        left = formula.rpartition("~")[0].strip()
+        if family != LOG_SALES and left and named is None:
+            raise InputError(
+                f"formula {formula!r}: the response is {left}; expected the name of a column, whose link --family "
+                f"{family} brings"
+            )
         sales = None if named == "sales" else named
-    columns = Columns(store, week, sales, price, tuple(covariates), formula, membership, between)
+    if between is not None and family != LOG_SALES:
+        raise InputError(f"traits that explain coefficients (between) do not go with --family {family}; expected none")
+    columns = Columns(
+        store, week, sales, price, tuple(covariates), formula, membership, between, family, exposure, trials
+    )
     table = read_table(path, [name for name in ("store", "week", store, week) if name])
     names = {str(name).casefold() for name in table.frame.columns}
     long = store is not None or "store" in names
@@ -131,11 +191,14 @@ class _Rows:
     sales: Floats
     position: Ints  # of each row in the table
     notes: tuple[str, ...]
+    response: str | None  # the column of a long file; in a wide one each store has its own
 
 
 def _long(table: Table, columns: Columns) -> _Rows:
     store_column = table.find(columns.store or "store", "store names")
-    sales = numbers(table, table.find(columns.sales or "sales", "sales"), "sales", positive=True)
+    what = "sales" if columns.logged else "response"
+    column = table.find(columns.sales or "sales", what)
+    sales = numbers(table, column, what, positive=columns.logged)
     names = table.frame[store_column].astype(str).where(table.frame[store_column].notna(), "").str.strip()
     nameless = np.flatnonzero(np.asarray(names == ""))
     if nameless.size:
@@ -152,7 +215,7 @@ def _long(table: Table, columns: Columns) -> _Rows:
     order = np.lexsort((week[position], store[position]))
     position = position[order]
     notes = _gap_note(int((~kept).sum()))
-    return _Rows(tuple(stores), weeks, store[position], week[position], sales[position], position, notes)
+    return _Rows(tuple(stores), weeks, store[position], week[position], sales[position], position, notes, column)
 
 
 def _weeks(table: Table, columns: Columns, store: Ints) -> tuple[Ints, tuple[str, ...]]:
@@ -199,7 +262,9 @@ def _wide(table: Table, columns: Columns) -> _Rows:
     for what, given in (("membership", columns.membership), ("between", columns.between)):
         if given:
             raise InputError(f"{table.file}: traits of stores (--{what}) need a long file, with a column for each")
-    values = np.column_stack([numbers(table, name, "sales", positive=True) for name in stores])
+    if columns.exposure or columns.trials:
+        raise InputError(f"{table.file}: --exposure and --trials need a long file, with a column for each")
+    values = np.column_stack([numbers(table, name, "sales", positive=columns.logged) for name in stores])
     for name, observed in zip(stores, ~np.isnan(values).all(0), strict=True):
         if not observed:
             raise InputError(f"{table.file}: column {name}: has no week with sales; expected at least one")
@@ -214,6 +279,7 @@ def _wide(table: Table, columns: Columns) -> _Rows:
         values[position, store],
         position,
         _gap_note(int(np.isnan(values).sum())),
+        None,
     )
 
 
@@ -227,16 +293,22 @@ def _panel(table: Table, columns: Columns, rows: _Rows) -> Panel:
 
         y, x, names = design(table, columns, rows.sales, rows.position)
     else:
-        taken = [(table.find(columns.price or "price", "price"), "price", True)]
+        names = {str(name).casefold() for name in table.frame.columns}
+        priced = columns.logged or columns.price is not None or "price" in names
+        taken = [(table.find(columns.price or "price", "price"), "price", True)] if priced else []
         taken += [(table.find(name, "covariates"), "covariate", False) for name in columns.covariates]
         repeated = [name for i, (name, *_) in enumerate(taken) if name in [other for other, *_ in taken[:i]]]
         if repeated:
             raise InputError(f"{table.file}: column {repeated[0]} is named twice among price and covariates")
         values = [observed(table, name, what, rows.position, positive=positive) for name, what, positive in taken]
-        y = np.log(rows.sales)
-        x = np.column_stack([np.ones(y.size), np.log(values[0]), *values[1:]])
-        names = ("intercept", "log_price", *(name for name, *_ in taken[1:]))
+        y = np.log(rows.sales) if columns.logged else rows.sales
+        x = np.column_stack([np.ones(y.size), *(np.log(values[0]) for _ in range(priced)), *values[priced:]])
+        names = ("intercept", *("log_price",) * priced, *(name for name, *_ in taken[priced:]))
     check_rank(table.file, x, names)
+    response = None
+    if not columns.logged:
+        held = [rows.response] * y.size if rows.response else [rows.stores[i] for i in rows.store]
+        response = read_response(table, columns.family, held, y, rows.position, columns.exposure, columns.trials)
     traits, trait_names = None, ()
     if columns.membership:
         from em.formula import store_traits
@@ -250,7 +322,7 @@ def _panel(table: Table, columns: Columns, rows: _Rows) -> Panel:
         between = centred_traits(found_names[1:], found[:, 1:])
     return Panel(
         rows.stores, rows.weeks, names, rows.store, rows.week, x, y, table.file, table.sha256,
-        traits, trait_names, between, rows.notes, columns,
+        traits, trait_names, between, rows.notes, columns, response,
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from em.bootstrap import LikelihoodRatioTest
 from em.bound import Bound
 from em.command import replacing
 from em.errors import InputError
-from em.panel import Panel
+from em.panel import Columns, Panel
 
 SCHEMA = "em-results/1"
 MODELS = ("mixture", "hierarchical", "normal-mixture")
@@ -24,6 +24,7 @@ DATA = ("file", "sha256", "stores", "weeks", "observations", "coefficients")
 
 def data_of(panel: Panel) -> dict[str, Any]:
     """What identifies a panel in every file of the program, and the arguments that read it again."""
+    usual = asdict(Columns())
     return {
         "file": panel.file,
         "sha256": panel.sha256,
@@ -31,7 +32,7 @@ def data_of(panel: Panel) -> dict[str, Any]:
         "weeks": len(panel.weeks),
         "observations": int(panel.y.size),
         "coefficients": list(panel.coefficients),
-        "columns": {name: value for name, value in asdict(panel.columns).items() if value},
+        "columns": {name: value for name, value in asdict(panel.columns).items() if value != usual[name]},
     }
 
 
@@ -134,6 +135,9 @@ def read_results(path: str | Path, models: Sequence[str] = ("mixture",)) -> dict
         raise InputError(f"{path}: data has no {absent[0]}; expected a whole results.json")
     if not isinstance(record["data"]["coefficients"], list):
         raise InputError(f"{path}: coefficients of data are no list of names; expected a whole results.json")
+    family = record["settings"].get("family", "gaussian")
+    if family != "gaussian":
+        raise InputError(f"{path}: holds --family {family}; expected log sales, the family that posteriors have so far")
     for fit in record["fits"]:
         wrong = _damage(fit, record["data"]["coefficients"])
         if wrong:

@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from em.likelihood import component_loglik, memberships_and_loglik
-from em.mixture import MixtureParameters, Model, layout_of_theta, log_weights
-from em.statistics import Floats, GaussianStatistics, sums_of_squares, take
+from em.common_coefficients import layout_of_theta
+from em.likelihood import memberships_and_loglik
+from em.mixture import MixtureParameters, Model, log_weights
+from em.regressions import Stores, segment_loglik, segment_slopes, some_stores
+from em.statistics import Floats
 
 CHUNK = 2_000_000  # doubles of store scores held at once
 
@@ -93,7 +95,7 @@ def unpack(free: Floats, k: int, p: int, model: Model) -> MixtureParameters:
     return params._replace(weight=np.exp(log_weights(params, model.traits)).mean(0))
 
 
-def derivatives(params: MixtureParameters, stats: GaussianStatistics, model: Model) -> Derivatives:
+def derivatives(params: MixtureParameters, stats: Stores, model: Model) -> Derivatives:
     """Log-likelihood, score and observed information at given parameters.
 
     With complete-data scores s_ik and Hessians H_ik of store i in segment k, responsibilities r_ik and
@@ -107,7 +109,7 @@ def derivatives(params: MixtureParameters, stats: GaussianStatistics, model: Mod
     information, outer, complete = np.zeros((3, full, full))
     n_chunks = 1 + stats.n_stores * full // CHUNK
     for index in np.array_split(np.arange(stats.n_stores), n_chunks):
-        part = stats if n_chunks == 1 else take(stats, index)
+        part = stats if n_chunks == 1 else some_stores(stats, index)
         traits = np.ones((index.size, 1)) if model.traits is None else model.traits[index]
         of_chunk = model._replace(traits=None if model.traits is None else traits)
         ll, s, i, o, c = _chunk(params, part, traits, of_chunk)
@@ -117,21 +119,18 @@ def derivatives(params: MixtureParameters, stats: GaussianStatistics, model: Mod
 
 
 def _chunk(
-    params: MixtureParameters, stats: GaussianStatistics, traits: Floats, model: Model
+    params: MixtureParameters, stats: Stores, traits: Floats, model: Model
 ) -> tuple[float, Floats, Floats, Floats, Floats]:
     k, p = params.theta.shape
     q = traits.shape[1]
     stores = stats.n_stores
     log_weight = log_weights(params, model.traits)
     prior = np.broadcast_to(np.exp(log_weight), (stores, k))
-    r, loglik = memberships_and_loglik(log_weight, component_loglik(stats, params.theta, params.sigma))
-    precision = 1.0 / np.square(params.sigma)
-    squares = sums_of_squares(stats, params.theta) * precision
-    slope = np.einsum("sab,skb->ska", stats.xtx, stats.b[:, None, :] - params.theta) * precision[:, None]
+    r, loglik = memberships_and_loglik(log_weight, segment_loglik(stats, params.theta, params.sigma))
+    v, of_v = segment_slopes(stats, params.theta, params.sigma, r)
 
     # Of a store's complete-data score under segment j only these are not zero: v_j = (theta_j, log sigma_j), and the
     # logits of all segments, (1{j = m} - prior_m) traits.
-    v = np.concatenate([slope, (squares - stats.n[:, None])[..., None]], axis=-1)
     rv = r[..., None] * v
     v_at = np.concatenate([np.arange(k * p).reshape(k, p), (k * (p + q) + np.arange(k))[:, None]], axis=1)
     r_traits = (r[..., None] * traits[:, None, :]).reshape(stores, k * q)
@@ -144,12 +143,6 @@ def _chunk(
     outer = own.T @ own
     information = outer.copy()
     complete = np.zeros_like(outer)
-    of_v = np.zeros((k, p + 1, p + 1))
-    of_v[:, :p, :p] += np.einsum("sk,sab->kab", r, stats.xtx, optimize=True) * precision[:, None, None]
-    cross = 2.0 * np.einsum("sk,ska->ka", r, slope)
-    of_v[:, :p, p] += cross
-    of_v[:, p, :p] += cross
-    of_v[:, p, p] += 2.0 * np.einsum("sk,sk->k", r, squares)
     complete[v_at[:, :, None], v_at[:, None, :]] = of_v
     information[v_at[:, :, None], v_at[:, None, :]] += of_v - np.einsum("skv,skw->kvw", rv, v, optimize=True)
     between = np.einsum("skv,sg->kvg", rv, prior_traits, optimize=True)

@@ -14,6 +14,7 @@ from em.bound import Bound
 from em.fit import MixtureFit
 from em.normal_mixture_fit import NormalMixtureFit
 from em.panel import Panel
+from em.response import Response
 from em.statistics import Floats
 
 SegmentFit = MixtureFit | NormalMixtureFit
@@ -28,7 +29,7 @@ def show(
     best = next(fit for fit in fits if fit.k == best_k)
     for line in told_of_criteria(fits, best_k):
         say(line)
-    if limit is None and panel.traits is None and fits[0].model.sigma == "fixed":
+    if limit is None and panel.response is None and panel.traits is None and fits[0].model.sigma == "fixed":
         say(
             "No bound over all numbers of segments: the best mixing distribution has too many points, or the panel too "
             "many stores."
@@ -56,14 +57,21 @@ def opened(panel: Panel, columns: int) -> tuple[Console, Callable[[str], None]]:
     if not console.is_terminal:
         console = Console(width=max(console.width, 40 + 14 * columns))
     say = partial(console.print, highlight=False, soft_wrap=True)
+    scale = "log sales" if panel.response is None else told_of(panel.response)
     say(
         f"[bold]{escape(panel.file)}[/]: {len(panel.stores)} stores, {len(panel.weeks)} weeks, {panel.y.size} "
-        f"observations; log sales on {escape(', '.join(panel.coefficients))}"
+        f"observations; {escape(scale)} on {escape(', '.join(panel.coefficients))}"
         + (f", which {escape(', '.join(panel.between.names))} explain" if panel.between is not None else "")
     )
     for note in panel.notes:
         say(f"note: {escape(note)}")
     return console, say
+
+
+def told_of(response: Response) -> str:
+    """A response in words, with its family and link."""
+    family = response.family
+    return f"{response.name} ({family.name}, {family.link} link)"
 
 
 def told_of_criteria(fits: Sequence[SegmentFit], best_k: int) -> list[str]:
@@ -135,14 +143,16 @@ def segment_table(fit: SegmentFit, coefficients: Floats, coefficient_errors: Flo
     table = narrow(f"K = {fit.k}, lowest BIC: estimates (standard errors from the observed information)")
     table.add_column("segment", justify="right")
     names = fit.coefficients if isinstance(fit, MixtureFit) else fit.of_stores
-    for name in ("share", *names, "sigma", "stores"):
+    sigma = ["sigma"] if not isinstance(fit, MixtureFit) or fit.has_sigma else []
+    for name in ("share", *names, *sigma, "stores"):
         table.add_column(name, justify="right")
     counts = np.bincount(fit.segment, minlength=fit.k + 1)[1:]
     for k in range(fit.k):
         cells = [with_error(p.weight[k], None if errors is None else errors.weight[k])]
         for c, value in enumerate(coefficients[k, : len(names)]):
             cells.append(with_error(value, None if coefficient_errors is None else coefficient_errors[k, c]))
-        cells.append(with_error(p.sigma[k], None if errors is None else errors.sigma[k] or None))
+        if sigma:
+            cells.append(with_error(p.sigma[k], None if errors is None else errors.sigma[k] or None))
         table.add_row(str(k + 1), *cells, str(counts[k]))
     return table
 

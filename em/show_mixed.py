@@ -10,6 +10,7 @@ from rich.table import Table
 from em.bound import Bound
 from em.explained import explained
 from em.explained_by_traits import DifferenceExplained, differences_explained, effects
+from em.glmm import GlmmFit
 from em.mixed_model import MixedFit
 from em.normal_mixture_fit import NormalMixtureFit
 from em.panel import Panel
@@ -48,6 +49,37 @@ def show_continuum(
     if limit is not None:
         gap = max(limit.log_likelihood - fit.log_likelihood, 0.0)
         say(f"No distribution of stores' coefficients can gain more than {gap:.3g} in log-likelihood over this normal.")
+
+
+def show_glmm(panel: Panel, fit: GlmmFit) -> None:
+    """Print what was read, the means and standard deviations on the scale of the linear predictor, and the fit."""
+    console, say = opened(panel, 3)
+    family, at = fit.statistics.family, fit.parameters
+    by = "Laplace's approximation" if fit.quadrature == 1 else f"{fit.quadrature} nodes of quadrature"
+    table = narrow(f"{family.name} mixed model, {family.link} link, by {by}")
+    for name in ("", "estimate", "se"):
+        table.add_column(name, justify="right" if name else "left")
+    table.add_row("[bold]means of stores (fixed effects)")
+    for name, value, error in zip(fit.coefficients, at.mu, fit.standard_errors, strict=True):
+        table.add_row(escape(name), _number(value), _number(error))
+    table.add_row("[bold]between stores" + ("" if fit.random else ": no coefficient varies"))
+    columns = [fit.coefficients.index(name) for name in fit.random]
+    sd = np.sqrt(np.diagonal(at.omega))
+    for name, c in zip(fit.random, columns, strict=True):
+        table.add_row(f"sd of {escape(name)}", _number(sd[c]), _number(fit.sd_errors[c]))
+    for a, c in combinations(columns, 2):
+        correlation = at.omega[a, c] / (sd[a] * sd[c]) if sd[a] * sd[c] > 0.0 else np.nan
+        names = escape(f"{fit.coefficients[a]}, {fit.coefficients[c]}")
+        table.add_row(f"correlation {names}", _number(correlation), "")
+    if family.dispersed:
+        table.add_row("[bold]inside stores")
+        table.add_row("sigma (dispersion)", _number(at.sigma), _number(fit.sigma_error))
+    console.print(table)
+    for told in fit.singular:
+        say(f"singular: {told}")
+    names = ("aic", "bic", "bic_stores")
+    told = ", ".join(f"{in_words(name)} {getattr(fit.criteria, name):.3f}" for name in names)
+    say(f"log-likelihood {fit.log_likelihood:.4f}, {fit.n_parameters} parameters, {told}")
 
 
 def show_normal_mixture(panel: Panel, fits: Sequence[NormalMixtureFit], best_k: int, limit: Bound | None) -> None:

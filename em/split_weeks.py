@@ -88,7 +88,10 @@ def split_weeks(panel: Panel, share: float = 0.8) -> SplitPanel:
 
 def rows_of(panel: Panel, kept: NDArray[np.bool_]) -> Panel:
     """The same stores with some of their rows; `kept` (row,)."""
-    return replace(panel, store=panel.store[kept], week=panel.week[kept], x=panel.x[kept], y=panel.y[kept])
+    response = None if panel.response is None else panel.response.of_rows(kept)
+    return replace(
+        panel, store=panel.store[kept], week=panel.week[kept], x=panel.x[kept], y=panel.y[kept], response=response
+    )
 
 
 def _cut(weeks: Ints, share: float) -> Ints:

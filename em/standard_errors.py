@@ -6,8 +6,9 @@ import numpy as np
 
 from em.accelerate import OBSERVED
 from em.mixture import MixtureParameters, Model
+from em.regressions import Stores
 from em.score import derivatives, expansion, least_share_observed
-from em.statistics import Floats, GaussianStatistics
+from em.statistics import Floats
 
 
 class StandardErrors(NamedTuple):
@@ -28,7 +29,7 @@ class StandardErrors(NamedTuple):
 
 
 def standard_errors(
-    params: MixtureParameters, stats: GaussianStatistics, model: Model
+    params: MixtureParameters, stats: Stores, model: Model
 ) -> tuple[StandardErrors, StandardErrors] | None:
     """Standard errors from the observed information, and from the sandwich with stores as clusters (White 1982).
 

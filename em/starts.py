@@ -10,41 +10,24 @@ from collections.abc import Callable
 import numpy as np
 
 from em.mixture import MixtureParameters, Model, above_floor, e_step, m_step
-from em.scatter import scatter
-from em.statistics import Floats, GaussianStatistics, pooled_coefficients, solve
-
-PRIOR_WEEKS = 2.0  # how many average weeks of the whole panel a store's own coefficients are shrunk by
-
-
-def anchors(stats: GaussianStatistics) -> Floats:
-    """Every store's own coefficients, a little shrunk to the pooled ones so that few weeks cannot make them wild.
-
-    Returns
-    -------
-    (store, coefficient)
-    """
-    pooled = pooled_coefficients(stats)
-    gram = stats.xtx + PRIOR_WEEKS * stats.xtx.sum(0) / stats.n.sum()
-    own = np.einsum("spq,sq->sp", stats.xtx, stats.b - pooled)
-    return pooled + solve(gram, own)
+from em.regressions import Stores, typical_sigma
+from em.statistics import Floats
 
 
 def random_starts(
-    rng: np.random.Generator, stats: GaussianStatistics, k: int, model: Model, starts: int, at: Floats
+    rng: np.random.Generator, stats: Stores, k: int, model: Model, starts: int, at: Floats
 ) -> MixtureParameters:
     """Parameters (start, segment, ...) on the coefficients of K random stores each."""
     chosen = np.array([rng.choice(stats.n_stores, size=k, replace=False) for _ in range(starts)])
     theta = at[chosen]
     for c in np.flatnonzero(model.common):
         theta[..., c] = theta[..., c].mean(-1, keepdims=True)
-    sigma = 1.0 if model.sigma == "fixed" else max(scatter(stats), model.sigma_floor)
+    sigma = 1.0 if model.sigma == "fixed" else max(typical_sigma(stats), model.sigma_floor)
     gamma = None if model.traits is None else np.zeros((starts, k, model.traits.shape[1]))
     return MixtureParameters(np.full((starts, k), 1.0 / k), theta, np.full((starts, k), sigma), gamma)
 
 
-def em_steps(
-    params: MixtureParameters, stats: GaussianStatistics, model: Model, steps: int
-) -> tuple[MixtureParameters, Floats]:
+def em_steps(params: MixtureParameters, stats: Stores, model: Model, steps: int) -> tuple[MixtureParameters, Floats]:
     """Run a number of EM steps; the parameters and the log-likelihood that belongs to them, (...)."""
     responsibilities, loglik = e_step(params, stats, model.traits)
     for _ in range(steps):
@@ -117,7 +100,7 @@ def search(
     rng: np.random.Generator,
     params: MixtureParameters,
     loglik: Floats,
-    stats: GaussianStatistics,
+    stats: Stores,
     model: Model,
     at: Floats,
     *,

@@ -2,18 +2,20 @@
 
 For a mixture with store likelihoods g_i, moving mass to a segment at theta raises the log-likelihood at the rate
 D(theta) = sum_i f_i(theta) / g_i - (number of stores) (Lindsay 1983). A local maximum is found by the fixed point
-theta = (sum u_i X_i'X_i)^-1 sum u_i X_i'y_i with u_i = f_i(theta) / g_i, each step of which goes up.
+theta = (sum u_i X_i'X_i)^-1 sum u_i X_i'y_i with u_i = f_i(theta) / g_i, each step of which goes up; for families
+other than the Gaussian by the regression weighted with u_i.
 """
 
 import numpy as np
 
 from em.accelerate import Optimum, newton
-from em.likelihood import component_loglik, store_loglik
+from em.likelihood import store_loglik
 from em.mixture import MixtureParameters, Model, above_floor, log_weights
-from em.statistics import Floats, GaussianStatistics, pool, solve
+from em.regressions import Stores, segment_loglik, weighted_regressions
+from em.statistics import Floats
 
 
-def rates(stats: GaussianStatistics, loglik: Floats, theta: Floats, sigma: float) -> tuple[Floats, Floats]:
+def rates(stats: Stores, loglik: Floats, theta: Floats, sigma: float) -> tuple[Floats, Floats]:
     """D at given coefficients, and the ratios f_i / g_i.
 
     Parameters
@@ -26,19 +28,19 @@ def rates(stats: GaussianStatistics, loglik: Floats, theta: Floats, sigma: float
     -------
     D (candidate,) and ratios (store, candidate)
     """
-    component = component_loglik(stats, theta, np.full(len(theta), sigma))
+    component = segment_loglik(stats, theta, np.full(len(theta), sigma))
     ratios = np.exp(np.clip(component - loglik[:, None], -700.0, 700.0))
     return ratios.sum(0) - stats.n_stores, ratios
 
 
 def ascend(
-    stats: GaussianStatistics, loglik: Floats, theta: Floats, sigma: float, *, steps: int, tol: float = 1e-9
+    stats: Stores, loglik: Floats, theta: Floats, sigma: float, *, steps: int, tol: float = 1e-9
 ) -> tuple[Floats, Floats]:
     """Candidates moved uphill on D for a number of steps: theta (candidate, coefficient) and D (candidate,)."""
     value, ratios = rates(stats, loglik, theta, sigma)
     for _ in range(steps):
-        _, xtx, xty = pool(stats, ratios / np.maximum(ratios.sum(0), 1e-300))
-        moved = solve(xtx, xty)
+        weights, here = ratios / np.maximum(ratios.sum(0), 1e-300), np.full(len(theta), sigma)
+        moved, _ = weighted_regressions(stats, weights, Model(), MixtureParameters(here, theta, here))
         before = value
         value, ratios = rates(stats, loglik, moved, sigma)
         theta = moved
@@ -48,7 +50,7 @@ def ascend(
 
 
 def peaks(
-    stats: GaussianStatistics,
+    stats: Stores,
     loglik: Floats,
     candidates: Floats,
     sigma: float,
@@ -77,7 +79,7 @@ def peaks(
 
 
 def improve(
-    best: Optimum, stats: GaussianStatistics, model: Model, candidates: Floats, *, tries: int = 2, rounds: int = 5
+    best: Optimum, stats: Stores, model: Model, candidates: Floats, *, tries: int = 2, rounds: int = 5
 ) -> tuple[Optimum, float]:
     """Leave an optimum by the steepest direction: put the segment that is missed least on a peak of D, and climb.
 
@@ -108,11 +110,11 @@ def improve(
 
 
 def _moves(
-    params: MixtureParameters, stats: GaussianStatistics, model: Model, candidates: Floats, tries: int
+    params: MixtureParameters, stats: Stores, model: Model, candidates: Floats, tries: int
 ) -> tuple[list[MixtureParameters], float]:
     """Starting points with one segment moved to a peak of D, and the highest D."""
     sigma = float(np.sqrt(np.mean(np.square(params.sigma))))
-    component = component_loglik(stats, params.theta, params.sigma)
+    component = segment_loglik(stats, params.theta, params.sigma)
     log_weight = log_weights(params, None)
     theta, rate = peaks(stats, store_loglik(log_weight, component), np.concatenate([params.theta, candidates]), sigma)
     highest = max(float(rate[0]), 0.0)

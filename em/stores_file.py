@@ -8,6 +8,7 @@ import pandas as pd
 
 from em.command import replacing
 from em.fit import MixtureFit
+from em.glmm import GlmmFit
 from em.mixed_model import MixedFit
 from em.normal_mixture_fit import NormalMixtureFit
 from em.panel import Panel
@@ -16,17 +17,18 @@ from em.statistics import Floats, Ints
 Columns = dict[str, np.ndarray]
 
 
-def write_stores(path: Path, panel: Panel, fits: Sequence[MixtureFit | MixedFit | NormalMixtureFit]) -> None:
+def write_stores(path: Path, panel: Panel, fits: Sequence[MixtureFit | MixedFit | GlmmFit | NormalMixtureFit]) -> None:
     """Write each store's segment and membership, or its coefficients, their sd and pooling, under every fit."""
     columns: Columns = {}
     for fit in fits:
-        if not isinstance(fit, MixedFit):
+        if not isinstance(fit, MixedFit | GlmmFit):
             columns |= segment_columns(fit.memberships)
         if not isinstance(fit, MixtureFit):
-            of, before = fit.store_coefficients, "" if isinstance(fit, MixedFit) else f"k{fit.k}_"
+            of, before = fit.store_coefficients, "" if isinstance(fit, MixedFit | GlmmFit) else f"k{fit.k}_"
+            names = fit.coefficients if isinstance(fit, GlmmFit) else fit.of_stores
             sd = np.sqrt(np.diagonal(of.covariance, axis1=-2, axis2=-1))
             told = {"": of.mean, "_sd": sd, "_pooling": of.pooling}
-            columns |= coefficient_columns(fit.of_stores, told, before)
+            columns |= coefficient_columns(names, told, before)
     write_columns(path, panel.stores, np.bincount(panel.store, minlength=len(panel.stores)), columns)
 
 

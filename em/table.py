@@ -227,14 +227,15 @@ def numbers(table: Table, column: str, what: str, *, positive: bool = False) -> 
         values = cells.to_numpy(dtype=float, na_value=np.nan)
     else:
         values = np.asarray(pd.to_numeric(cells, errors="coerce"), dtype=float)
-        _refuse(table, column, what, np.isnan(values) & cells.notna().to_numpy(), expected)
-    _refuse(table, column, what, np.isinf(values), expected)
+        refuse(table, column, what, np.isnan(values) & cells.notna().to_numpy(), expected)
+    refuse(table, column, what, np.isinf(values), expected)
     if positive:
-        _refuse(table, column, what, values <= 0.0, f"{expected} (its logarithm is taken)")
+        refuse(table, column, what, values <= 0.0, f"{expected} (its logarithm is taken)")
     return values
 
 
-def _refuse(table: Table, column: str, what: str, bad: np.ndarray, expected: str) -> None:
+def refuse(table: Table, column: str, what: str, bad: np.ndarray, expected: str) -> None:
+    """Raise InputError naming the first of the bad cells of a column, `bad` (row,) of the table."""
     count = int(bad.sum())
     if not count:
         return

@@ -7,8 +7,8 @@ from em.bound import bound
 from em.fit import fit_mixture
 from em.likelihood import component_loglik, store_loglik
 from em.mixture import MixtureParameters, Model, e_step
+from em.regressions import anchors
 from em.simulator import Truth, draw_prices, draw_stores, finite_mixture
-from em.starts import anchors
 from em.statistics import build
 from em.steepest import ascend, rates
 

@@ -12,8 +12,9 @@ from em.fit import fit_mixture
 from em.membership import logit_step
 from em.mixture import MixtureParameters, Model, e_step, m_step
 from em.panel import Panel
+from em.regressions import anchors
 from em.score import derivatives, n_free, pack, unpack
-from em.starts import anchors, choose, em_steps, random_starts, search
+from em.starts import choose, em_steps, random_starts, search
 from em.statistics import GaussianStatistics, build, concatenate, take
 
 RULES = ("fixed", "common", "segment")

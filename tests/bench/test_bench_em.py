@@ -12,8 +12,9 @@ import pytest
 
 from em import fit_mixture, read_panel, store_statistics
 from em.mixture import Model
+from em.regressions import anchors
 from em.simulator import draw_prices, draw_stores, finite_mixture
-from em.starts import anchors, em_steps, random_starts
+from em.starts import em_steps, random_starts
 from em.statistics import build
 
 pytestmark = pytest.mark.bench

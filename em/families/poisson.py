@@ -1,0 +1,59 @@
+"""Counts whose variance is their mean: Poisson with a logarithmic link, the canonical one."""
+
+import numpy as np
+from scipy.special import gammaln
+
+from em.families.family import Family, Floats, Pair, flat_carrier, undispersed
+
+HIGHEST = 650.0  # of eta: its exponential is the last that a double holds with room for sums
+
+
+def _rate(eta: Floats) -> Floats:
+    return np.exp(np.minimum(eta, HIGHEST))
+
+
+def _terms(eta: Floats, log_sigma: Floats | float) -> Pair:
+    return Pair(eta, -_rate(eta))
+
+
+def _slopes(eta: Floats, log_sigma: Floats | float) -> tuple[Pair, Pair, Pair]:
+    less = -_rate(eta)
+    return Pair(1.0, less), Pair(0.0, less), Pair(0.0, less)
+
+
+def _carrier(y: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
+    return -gammaln(y + 1.0) + 0.0 * log_sigma
+
+
+def whole(y: Floats, trials: Floats) -> np.ndarray:
+    """Whether each response is a count."""
+    return (y >= 0.0) & (y == np.floor(y))
+
+
+def log_mean(eta: Floats, trials: Floats) -> Floats:
+    """The mean under a logarithmic link."""
+    return _rate(eta)
+
+
+def _draw(rng: np.random.Generator, eta: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
+    return rng.poisson(np.exp(eta)).astype(float)
+
+
+POISSON = Family(
+    name="poisson",
+    link="log",
+    canonical=True,
+    dispersed=False,
+    size="exposure",
+    expected="a count: a whole number, 0 or more",
+    limit=None,
+    infinite_at=(True, False),
+    terms=_terms,
+    slopes=_slopes,
+    dispersion_slopes=undispersed,
+    carrier=_carrier,
+    carrier_slopes=flat_carrier,
+    possible=whole,
+    mean=log_mean,
+    draw=_draw,
+)

@@ -1,0 +1,57 @@
+"""Posteriors and comparisons are of log sales so far; counts and choices are refused by the name of their family."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from fits_for_comparisons import mixture_tree, panel, segmented
+
+import bayesmix
+from bayesmix.fitted import Fit
+from bayesmix.report import report
+from bayesmix.settings import Settings
+from bayesmix.start import em_solution
+from bayesmix.week_residuals import residuals
+from comparisons.another_week import another_week, held_out
+from comparisons.standard_set import standard_set
+from comparisons.week_loo import week_loo
+from em.errors import InputError
+from em.families import family_named
+from em.mixed_model import fit_mixed_model
+from em.normal_mixture_fit import fit_normal_mixture
+from em.response import Response
+
+SETTINGS = Settings(draws=20, tune=20)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """A posterior of log sales, and counts of the same stores and weeks."""
+    sales = panel(segmented(12), weeks=10)
+    zero = np.zeros(sales.y.size)
+    counts = Response(family_named("poisson"), "visits", zero, zero + 1.0)
+    return Fit(mixture_tree(sales, 2, draws=20), "mixture K=2"), replace(sales, y=np.floor(sales.y), response=counts)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda fit, data, folder: bayesmix.fit_mixture(data, 2, settings=SETTINGS),
+        lambda fit, data, folder: bayesmix.fit_hierarchical(data, settings=SETTINGS),
+        lambda fit, data, folder: bayesmix.fit_normal_mixture(data, 2, settings=SETTINGS),
+        lambda fit, data, folder: bayesmix.fit_sparse_mixture(data, 3, settings=SETTINGS),
+        lambda fit, data, folder: em_solution(data, 2, "fixed"),
+        lambda fit, data, folder: report(fit, data),
+        lambda fit, data, folder: residuals(fit, data),
+        lambda fit, data, folder: week_loo(fit, data),
+        lambda fit, data, folder: another_week(data, [fit]),
+        lambda fit, data, folder: held_out(data, ks=(1,), normals=()),
+        lambda fit, data, folder: standard_set(data, [1], "fixed", SETTINGS, folder / "fits", {}),
+        lambda fit, data, folder: fit_mixed_model(data),
+        lambda fit, data, folder: fit_normal_mixture(data, 2),
+    ],
+)
+def test_another_family_is_refused(fitted, tmp_path, asked):
+    with pytest.raises(InputError, match=re.escape("panel.csv: holds poisson responses; expected log sales")):
+        asked(*fitted, tmp_path)
