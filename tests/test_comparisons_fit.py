@@ -35,7 +35,7 @@ def test_the_sample_end_to_end_and_a_rerun_that_uses_what_is_there(folder, ended
     out = folder / "comparison.html"
     first = ended(command, "--fit", folder / "sales.csv", *FEW, "--out", out)
     kept = changed(folder / "comparison.fits")
-    posteriors = ["hierarchical.nc", "mixture-1.nc", "mixture-3.nc", "normal-mixture-2.nc"]
+    posteriors = ["hierarchical.nc", "mixture-1.nc", "mixture-3.nc", "normal-mixture-2.nc", "normal-mixture-3.nc"]
     assert sorted(name for name in kept if name.endswith(".nc")) == posteriors
     assert "results.json" in kept
     record = json.loads(out.with_suffix(".json").read_text(encoding="utf-8"))
