@@ -17,6 +17,7 @@ from bayesmix.rounding import shares
 from bayesmix.run import fit_hierarchical, fit_mixture
 from bayesmix.settings import Settings
 from comparisons import compare
+from comparisons.agreement import em_twin, varying
 from comparisons.average import as_csv, average
 from comparisons.cross_table import adjusted_rand, cross_table
 from comparisons.disagreement import disagreement
@@ -189,6 +190,17 @@ def test_fits_without_maximum_likelihood_have_a_page(tmp_path):
     assert beside(without) == []
     assert "BIC says nothing" in without.verdict.number
     assert 'id="average"' in page(without, without.verdict, "")
+
+
+def test_maximum_likelihood_of_other_coefficients_that_vary_stands_beside_no_posterior():
+    fit = Fit(hierarchical_tree(DATA, draws=60), "hierarchical")
+    entry = {"model": "hierarchical", "k": 1, "sigma_rule": fit.sigma_rule}
+    names = fit.coefficients
+    alone, every = entry | {"random": list(names[:1])}, entry | {"random": list(names[::-1])}
+    assert em_twin(fit, {"fits": [alone, every]}) is every
+    assert em_twin(fit, {"fits": [alone]}) is None
+    assert em_twin(fit, {"fits": [entry]}) is entry
+    assert varying(fit) == names
 
 
 @pytest.mark.parametrize(
