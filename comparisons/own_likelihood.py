@@ -38,6 +38,8 @@ def entry_of(fit: Fit) -> dict[str, Any] | None:
         found = {name: value if name in whole else value[None] for name, value in found.items()}
         found["weight"] = np.ones(1)
     center = "theta" if "theta" in found else "mu"
+    if "sd_se" in found:
+        found["sd_se"] = found["sd_se"][:, [fit.coefficients.index(name) for name in varying(fit)]]
     entry: dict[str, Any] = {
         "model": fit.model,
         "k": fit.k,
