@@ -10,7 +10,6 @@ from scipy.special import expit, logsumexp
 
 from bayesmix.density import Density, log_density
 from bayesmix.labels import relabel_unconstrained
-from bayesmix.streams import stream
 from bayesmix.target import Target
 from em.statistics import Floats
 
@@ -124,10 +123,7 @@ def evidence_of(target: Target, others: Sequence[Floats] = (), seed: int = 0) ->
     """
     if target.segments > MOST_SEGMENTS:
         return None
-    found = [
-        bridge(target.density, draws, int(stream(seed, "evidence", g).generate_state(1)[0]), target.segments)
-        for g, draws in enumerate((target.draws, *others))
-    ]
+    found = [bridge(target.density, draws, seed, target.segments) for draws in (target.draws, *others)]
     total = float(np.logaddexp.reduce([one.log_evidence for one in found]))
     share = [np.exp(one.log_evidence - total) * one.se for one in found]
     return Evidence(total, float(np.linalg.norm(share)))
