@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.cluster.vq import kmeans2
+from scipy.cluster.vq import ClusterError, kmeans2
 from scipy.linalg import solve_triangular
 from scipy.special import logsumexp
 
@@ -38,7 +38,7 @@ def cover(draws: Floats, rng: np.random.Generator) -> Cover:
     Raises
     ------
     numpy.linalg.LinAlgError
-        When the draws lie in fewer dimensions.
+        When the draws lie in fewer dimensions, or in fewer places than there are normals.
     """
     n, dimension = draws.shape
     center, factor = draws.mean(0), np.linalg.cholesky(np.atleast_2d(np.cov(draws.T)))
@@ -46,7 +46,11 @@ def cover(draws: Floats, rng: np.random.Generator) -> Cover:
     normals = int(np.clip(n // (LEAST_DRAWS * dimension), 1, MOST))
     belongs = np.zeros(n, dtype=int)
     if normals > 1:
-        belongs = kmeans2(z, normals, minit="++", missing="raise", rng=rng)[1]
+        try:
+            with np.errstate(invalid="ignore"):  # where no draw is left to be a centre
+                belongs = kmeans2(z, normals, minit="++", missing="raise", rng=rng)[1]
+        except ClusterError as empty:
+            raise np.linalg.LinAlgError("the draws are in fewer places than there are normals") from empty
     share = np.eye(normals)[belongs]
     prior = PRIOR_DRAWS * dimension
     for _ in range(STEPS):

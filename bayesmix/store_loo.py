@@ -98,7 +98,12 @@ def loo(store_loglik: xr.DataArray) -> Loo:
         log_weight, khat_i[chunk] = smoothed(loglik[chunk], reff)
         elpd_i[chunk] = logsumexp(log_weight + loglik[chunk], axis=1)
     lppd_i = logsumexp(loglik, axis=1) - np.log(n_draws)
-    return Loo(elpd_i, lppd_i - elpd_i, khat_i, min(1.0 - 1.0 / np.log10(n_draws), 0.7), reff)
+    return Loo(elpd_i, lppd_i - elpd_i, khat_i, khat_limit(n_draws), reff)
+
+
+def khat_limit(draws: int) -> float:
+    """Pareto k above which so many draws are too few (Vehtari et al. 2024, JMLR 25(72))."""
+    return min(1.0 - 1.0 / np.log10(draws), 0.7)
 
 
 def by_store(store_loglik: xr.DataArray) -> Floats:

@@ -51,11 +51,25 @@ def mixtures_of(results: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def em_twin(fit: Fit, results: dict[str, Any]) -> dict[str, Any] | None:
-    """The maximum-likelihood fit of the same model, K, sigma rule and traits as a posterior; None without one."""
+    """The maximum-likelihood fit of the same model, K, sigma rule, traits and coefficients that vary; None without one.
+
+    An entry that does not say which vary lets all of them.
+    """
     rule, asked = results.get("settings", {}).get("sigma", "fixed"), (fit.model, fit.k, fit.sigma_rule)
-    traits = [] if fit.between is None else list(fit.between.names)
+    traits, random = [] if fit.between is None else list(fit.between.names), set(varying(fit))
     twins = (ml for ml in results["fits"] if (model_of(ml), ml["k"], ml.get("sigma_rule", rule)) == asked)
-    return next((ml for ml in twins if ml.get("traits", []) == traits), None)
+    twins = (ml for ml in twins if ml.get("traits", []) == traits)
+    return next(
+        (ml for ml in twins if fit.model == "mixture" or set(ml.get("random", fit.coefficients)) == random), None
+    )
+
+
+def varying(fit: Fit) -> tuple[str, ...]:
+    """Names of the coefficients that vary between the stores of a segment."""
+    if fit.draws.omega is None:
+        return ()
+    varies = np.diagonal(fit.draws.omega, axis1=-2, axis2=-1).any((0, 1))
+    return tuple(name for name, does in zip(fit.coefficients, varies, strict=True) if does)
 
 
 def segments(fit: Fit, em: dict[str, Any] | None) -> list[Segment]:

@@ -143,7 +143,8 @@ def held_out(
     InputError
         When the panel cannot be parted, or a model not be fitted to its first weeks.
     """
-    return _judge(split_weeks(panel, share), candidates(ks, sigma, normals), {}, settings)
+    split = split_weeks(panel, share)
+    return _judge(split, candidates(split.panel, ks, sigma, normals), {}, settings)
 
 
 def another_week(panel: Panel, fits: Sequence[Fit], *, share: float = 0.8, settings: Settings = QUICK) -> AnotherWeek:

@@ -153,7 +153,7 @@ def _left_out(name: str, found: Loo) -> str:
     if left is None or found.psis_i is None:
         return ""
     change, error = total(left.elpd_i - found.psis_i[left.stores]), float(np.sqrt(np.square(left.error_i).sum()))
-    how = "one by one" if left.folds == left.stores.size else f"in {left.folds} folds"
+    how = "one by one" if left.folds == left.stores.size else f"in {left.folds} folds, with fewer stores to learn from"
     return (
         f"{name}: {left.stores.size} of {found.elpd_i.size} stores left out exactly, {how}; that changed elpd by "
         f"{by_error(change, error)} ± {by_error(error, error)} (Monte Carlo error)"

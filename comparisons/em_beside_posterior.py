@@ -1,5 +1,6 @@
 """Maximum likelihood beside the posterior of the same model: estimates, how sure each is, and who is in which group."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,9 +49,10 @@ def _beside(score: Score, em: dict[str, Any]) -> Beside:
 
 
 def _of_segments(score: Score, em: dict[str, Any]) -> list[tuple[int, Estimate]]:
-    found, own_sigma = [], score.fit.sigma_rule == "segment"
+    found, own_sigma, names = [], score.fit.sigma_rule == "segment", score.fit.coefficients
     for row in segments(score.fit, em):
-        spreads = tuple(_with_em_spread(e, em, row.segment - 1, c) for c, e in enumerate(row.spreads))
+        pairs = zip(score.fit.coefficients, row.spreads, strict=False)  # no spreads where stores are alike
+        spreads = tuple(_with_em_spread(e, em, row.segment - 1, names, name) for name, e in pairs)
         found += [(row.segment, e) for e in (row.weight, *row.coefficients, *spreads)]
         if own_sigma or row.segment == score.fit.k:
             found.append((row.segment if own_sigma else 0, row.sigma))
@@ -59,22 +61,23 @@ def _of_segments(score: Score, em: dict[str, Any]) -> list[tuple[int, Estimate]]
 
 def of_continuum(score: Score, em: dict[str, Any]) -> list[tuple[int, Estimate]]:
     """Mean, spread and sigma of a hierarchical fit, with EM's."""
-    posterior, errors = score.fit.posterior, em.get("standard_errors") or {}
+    posterior, errors, names = score.fit.posterior, em.get("standard_errors") or {}, score.fit.coefficients
     found = []
-    for c, name in enumerate(score.fit.coefficients):
+    for c, name in enumerate(names):
         error = (errors.get("theta") or [[None] * (c + 1)])[0][c]
         found.append((0, estimate_of(name, posterior["mu"].isel(coefficient=c), em["theta"][0][c], error)))
-    for c, name in enumerate(score.fit.coefficients):
+    for c, name in enumerate(names):
         variance = posterior["omega"].isel(coefficient=c, coefficient_2=c).clip(0.0)
-        found.append((0, _with_em_spread(estimate_of(f"spread (sd) of {name}", variance**0.5), em, 0, c)))
+        found.append((0, _with_em_spread(estimate_of(f"spread (sd) of {name}", variance**0.5), em, 0, names, name)))
     error = (errors.get("sigma") or [None])[0]
     return [*found, (0, estimate_of("sigma", posterior["sigma"], em["sigma"][0], error))]
 
 
-def _with_em_spread(one: Estimate, em: dict[str, Any], s: int, c: int) -> Estimate:
-    """The spread of a coefficient inside a segment, with EM's."""
-    errors = (em.get("standard_errors") or {}).get("sd")
-    return one._replace(em=float(np.sqrt(max(em["omega"][s][c][c], 0.0))), em_se=errors[s][c] if errors else None)
+def _with_em_spread(one: Estimate, em: dict[str, Any], s: int, names: Sequence[str], name: str) -> Estimate:
+    """The spread of a coefficient inside a segment, with EM's, whose standard errors are of those that vary only."""
+    errors, c, random = (em.get("standard_errors") or {}).get("sd"), names.index(name), list(em.get("random", names))
+    error = errors[s][random.index(name)] if errors and name in random else None
+    return one._replace(em=float(np.sqrt(max(em["omega"][s][c][c], 0.0))), em_se=error)
 
 
 def _memberships(score: Score, em: dict[str, Any]) -> Memberships:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from bayesmix.fitted import Fit
-from bayesmix.store_loo import smoothed
+from bayesmix.store_loo import khat_limit, smoothed
 from bayesmix.week_density import log_density, pieces, predicted, thinned
-from comparisons.week_loo import DRAWS, khat_limit, weeks_of
+from comparisons.week_loo import DRAWS, weeks_of
 from em.panel import Panel
 from em.split_weeks import SplitPanel
 from em.statistics import Floats, build, merge, take

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from bayesmix.fitted import Fit
-from bayesmix.priors import from_record
-from comparisons.agreement import em_twin
+from comparisons.agreement import em_twin, varying
 from em.criteria import criteria
 from em.likelihood import component_loglik, membership
 from em.statistics import Floats
@@ -39,6 +38,8 @@ def entry_of(fit: Fit) -> dict[str, Any] | None:
         found = {name: value if name in whole else value[None] for name, value in found.items()}
         found["weight"] = np.ones(1)
     center = "theta" if "theta" in found else "mu"
+    if "sd_se" in found:
+        found["sd_se"] = found["sd_se"][:, [fit.coefficients.index(name) for name in varying(fit)]]
     entry: dict[str, Any] = {
         "model": fit.model,
         "k": fit.k,
@@ -48,6 +49,8 @@ def entry_of(fit: Fit) -> dict[str, Any] | None:
         "sigma": np.broadcast_to(found["sigma"], fit.k).tolist(),
     }
     entry |= {name: found[name].tolist() for name in ("omega", "gamma") if name in found}
+    if fit.model != "mixture":
+        entry["random"] = list(varying(fit))
     if fit.between is not None:
         entry["traits"] = list(fit.between.names)
     n_parameters = free_parameters(fit)
@@ -72,7 +75,7 @@ def entry_of(fit: Fit) -> dict[str, Any] | None:
 def free_parameters(fit: Fit) -> int:
     """How many parameters of a model are free: coefficients, covariances, shares and sigmas."""
     p, k = len(fit.coefficients), fit.k
-    q = int(np.count_nonzero(from_record(fit.priors).spreads)) if fit.model != "mixture" else 0
+    q = len(varying(fit))
     sigmas = {"fixed": 0, "common": 1, "segment": k}[fit.sigma_rule]
     effects = 0 if fit.between is None else p * len(fit.between.names)
     return k * (p + q * (q + 1) // 2) + k - 1 + sigmas + effects

@@ -14,7 +14,6 @@ from em.errors import InputError
 
 if TYPE_CHECKING:
     from bayesmix.fitted import Fit
-    from comparisons.another_week import AnotherWeek
     from em.panel import Panel
 
 
@@ -31,6 +30,8 @@ def command(argv: list[str]) -> int:
     with display():
         panel = panel_from(args) if args.fit else None
         results, fits = _read(args.files) if panel is None else _fitted(args, panel, out.with_suffix(".fits"))
+        from bayesmix.panel_of_fit import panel_of
+        from comparisons.another_week import another_week
         from comparisons.checks import check
         from comparisons.comparison import compare
         from comparisons.doubts import settled
@@ -41,10 +42,12 @@ def command(argv: list[str]) -> int:
         from comparisons.verdict import verdict
         from comparisons.week_section import week_section
 
+        if panel is None and args.weeks:
+            panel = panel_of(fits[0])  # before all that takes long: the file may be gone
         fits = name_apart(fits)
         keep = out.with_suffix(".fits") if args.fit else None
         checked = {} if args.quick else check(fits, args.exact, keep)
-        section = week_section(_another_week(args, panel, fits))
+        section = None if panel is None or args.quick else week_section(another_week(panel, fits))
         with working("writing the page"):
             comparison = settled(compare(results, fits, checked))
             said = verdict(comparison)
@@ -88,16 +91,6 @@ def _read(files: list[str]) -> tuple[dict[str, Any], "list[Fit]"]:
         fits = [load(path) for path in files[1:]]
         check_same_panel(files[0], results, fits)
     return results, fits
-
-
-def _another_week(args: argparse.Namespace, panel: "Panel | None", fits: "list[Fit]") -> "AnotherWeek | None":
-    """The same models judged by weeks of known stores: of the standard set unless in haste, of other fits if asked."""
-    if args.quick or not (args.fit or args.weeks):
-        return None
-    from bayesmix.panel_of_fit import panel_of
-    from comparisons.another_week import another_week
-
-    return another_week(panel_of(fits[0]) if panel is None else panel, fits)
 
 
 def _fitted(args: argparse.Namespace, panel: "Panel", folder: Path) -> tuple[dict[str, Any], "list[Fit]"]:

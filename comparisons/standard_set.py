@@ -108,11 +108,9 @@ def _by_likelihood(
 ) -> dict[str, Any]:
     """Content of results.json: all models by maximum likelihood."""
     settings = {"model": list(MODELS), "k": list(ks), "sigma": sigma, "common": [], "seed": seed, **columns}
-    if file.is_file():
-        record = json.loads(file.read_text(encoding="utf-8"))
-        ours = {"data": data_of(panel), "settings": settings, "software": software("numpy", "scipy")}
-        if _alike({name: record.get(name) for name in ours}, ours):
-            return read_results(file, MODELS)
+    record, ours = _kept(file), {"data": data_of(panel), "settings": settings, "software": software("numpy", "scipy")}
+    if _alike({name: record.get(name) for name in ours}, ours):
+        return read_results(file, MODELS)
     stats, continuous, found, sharp = store_statistics(panel), _continuous(sigma), [], {}
 
     def mixture(k: int) -> None:
@@ -142,6 +140,15 @@ def _by_likelihood(
     record["best_k"] = min(mixtures, key=lambda entry: entry["bic"])["k"]
     write_json(file, record | {"warnings": []})
     return read_results(file, MODELS)
+
+
+def _kept(file: Path) -> dict[str, Any]:
+    """The content of a kept results.json; empty where there is none or it is damaged."""
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def _normals(results: dict[str, Any]) -> list[int]:

@@ -8,6 +8,7 @@ from bayesmix.fitted import Fit
 from bayesmix.read import load
 from comparisons import comparison
 from comparisons.comparison import Comparison
+from comparisons.doubts import settled
 from comparisons.same_panel import check_same_panel, name_apart
 from em.errors import InputError
 from em.results import MODELS, read_results
@@ -41,4 +42,4 @@ def compare(fits: Sequence[Fit | str | Path], results: dict[str, Any] | str | Pa
     name = str(results) if isinstance(results, (str, Path)) else "results"
     read = read_results(results, MODELS) if isinstance(results, (str, Path)) else results
     check_same_panel(name, read, loaded)
-    return comparison.compare(read, name_apart(loaded))
+    return settled(comparison.compare(read, name_apart(loaded)))

@@ -4,6 +4,7 @@ The simplest description that none beats beyond doubt: segments whose stores dif
 the answer only where they beat both.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from bayesmix.rounding import by_error, listed, spelt
@@ -48,7 +49,7 @@ class Verdict(NamedTuple):
 
 def verdict(comparison: Comparison) -> Verdict:
     """Read the verdict off a comparison."""
-    said = _beyond(comparison, _judge(comparison))
+    said = _owing_to_traits(comparison, _beyond(comparison, _judge(comparison)))
     if said.kind == "both" and said.k is not None:
         number = (
             f"{number_of_normals(comparison, said.k)} Without differences inside: {number_sentence(comparison, None)}"
@@ -250,6 +251,20 @@ def _beyond(comparison: Comparison, said: Verdict) -> Verdict:
     missing = f"BIC prefers {_of_stores(best_k)}, of which there is no posterior yet"
     sentence = f"{said.sentence.rstrip('.')} – but {missing}, and that may turn the verdict."
     return said._replace(headline=f"Not settled: K = {best_k} is still to fit.", sentence=sentence, sure=False)
+
+
+def _owing_to_traits(comparison: Comparison, said: Verdict) -> Verdict:
+    """Doubt what only models with traits of the stores show: mixtures have none, and so may lose for want of them."""
+    without = tuple(score for score in comparison.scores if score.fit.between is None)
+    if said.kind not in ("continuum", "both") or len(without) == len(comparison.scores):
+        return said
+    if without and _judge(replace(comparison, scores=without)).kind == said.kind:
+        return said
+    sentence = (
+        f"{said.sentence.rstrip('.')} – but that is shown only by models that know traits of the stores, which the "
+        "others do not; fits without traits would tell whether it is owing to these."
+    )
+    return said._replace(sentence=sentence, sure=False)
 
 
 def _survives(lead: Difference, loss: float) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from bayesmix.fitted import Fit
-from bayesmix.store_loo import relative_efficiency, smoothed
+from bayesmix.store_loo import khat_limit, relative_efficiency, smoothed
 from bayesmix.week_density import Weeks, log_density_left_out, pieces, thinned
 from em.errors import InputError
 from em.panel import Panel, log_sales
@@ -72,11 +72,6 @@ def week_loo(fit: Fit, panel: Panel, most: int = DRAWS) -> WeekLoo:
         elpd.append(logsumexp(log_weight + loglik, axis=1))
         khat.append(k)
     return WeekLoo(np.concatenate(elpd), np.concatenate(khat), khat_limit(used))
-
-
-def khat_limit(draws: int) -> float:
-    """Pareto k above which so many draws are too few (Vehtari et al. 2024, JMLR 25(72))."""
-    return min(1.0 - 1.0 / np.log10(draws), 0.7)
 
 
 def weeks_of(panel: Panel) -> Weeks:

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from em.statistics import Floats, GaussianStatistics
+from em.statistics import Floats, GaussianStatistics, Ints
 
 
 class Between(NamedTuple):
@@ -42,6 +43,11 @@ def centred_traits(names: Sequence[str], values: Floats) -> Between:
     """Traits from their columns (store, trait) as they are."""
     mean = values.mean(0)
     return Between(tuple(names), values - mean, mean)
+
+
+def of_some(between: Between, kept: NDArray[np.bool_] | Ints) -> Between:
+    """Traits of some of the stores, less their means over these."""
+    return centred_traits(between.names, (between.values + between.mean)[kept])
 
 
 def effect_names(traits: Sequence[str], coefficients: Sequence[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from em.between import centred_traits
+from em.between import of_some
 from em.errors import InputError
 from em.panel import Panel, check_rank
 from em.statistics import Ints
@@ -78,7 +78,7 @@ def split_weeks(panel: Panel, share: float = 0.8) -> SplitPanel:
     if not known.all():
         late = [panel.stores[s] for s in np.flatnonzero(~known)]
         notes = (f"{len(late)} stores without a week among the first are left out ({late[0]} is one)",)
-        panel, step = _stores_of(panel, known), step[known[panel.store]]
+        panel, step = stores_of(panel, known), step[known[panel.store]]
     if not step.any():
         raise InputError(f"{panel.file}: no store has both a first week and a later one; expected some that have")
     first = step == 0
@@ -108,12 +108,10 @@ def _aligned(panel: Panel) -> bool:
     return not (counted and np.array_equal(panel.week, running) and np.ptp(count) > 0)
 
 
-def _stores_of(panel: Panel, kept: NDArray[np.bool_]) -> Panel:
+def stores_of(panel: Panel, kept: NDArray[np.bool_]) -> Panel:
     """Some of the stores with all their rows; `kept` (store,)."""
     part = rows_of(panel, kept[panel.store])
     names = tuple(name for name, stays in zip(panel.stores, kept, strict=True) if stays)
     traits = None if panel.traits is None else panel.traits[kept]
-    between = panel.between
-    if between is not None:
-        between = centred_traits(between.names, (between.values + between.mean)[kept])
+    between = None if panel.between is None else of_some(panel.between, kept)
     return replace(part, stores=names, store=(np.cumsum(kept) - 1)[part.store], traits=traits, between=between)

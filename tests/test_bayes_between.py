@@ -7,8 +7,10 @@ import numpy as np
 import pymc as pm
 import pytest
 from numpy.testing import assert_allclose
+from scipy.special import logsumexp
 from traits_by_hand import GAMMA, NAMES, as_file, panel_with_traits
 
+from bayesmix import target
 from bayesmix.centre import centre
 from bayesmix.density import compile_density, log_density
 from bayesmix.fit import command
@@ -16,7 +18,7 @@ from bayesmix.labels import relabel_unconstrained
 from bayesmix.new_store_traits import new_store_traits
 from bayesmix.normal_mixture import normal_mixture_model, normal_mixture_start
 from bayesmix.parameters import parameters
-from bayesmix.posterior import store_means
+from bayesmix.posterior import ParameterDraws, store_means
 from bayesmix.prior_draws import draw_prior, log_prior
 from bayesmix.prior_text import override
 from bayesmix.priors import default_priors, from_record, statements
@@ -24,14 +26,19 @@ from bayesmix.read import load
 from bayesmix.report import report
 from bayesmix.run import fit_hierarchical, fit_mixture, fit_normal_mixture
 from bayesmix.settings import Settings
-from comparisons.agreement import effects
+from bayesmix.week_density import log_density_left_out, thinned
+from comparisons.agreement import effects, em_twin
+from comparisons.average import average
 from comparisons.comparison import compare
+from comparisons.own_likelihood import em_memberships, entry_of
+from comparisons.week_loo import week_loo, weeks_of
 from em.between import Between, expanded
 from em.errors import InputError
 from em.fit import fit_mixture as by_em
 from em.likelihood import component_loglik, store_loglik
 from em.mixed_model import fit_mixed_model
 from em.normal_mixture import NormalMixtureParameters
+from em.normal_mixture_fit import fit_normal_mixture as by_em_of_normals
 from em.panel import store_statistics
 
 SETTINGS = Settings(800, 600, 4, 1)
@@ -215,6 +222,55 @@ def test_the_pages_and_the_comparison_tell_effects(continuum):
     told = {(trait, name): one for trait, name, one in effects(fit)}
     assert told["income", "log_price"].mean == pytest.approx(fit.draws.gamma[:, 0, 1].mean())
     assert effects(without) == []
+
+
+def test_stores_are_left_out_with_their_traits(continuum, two):
+    """The density without some stores is less by their likelihood, which their traits are part of."""
+    left = np.array([0, 7])
+    for fit in (continuum[2], two[3]):
+        whole = target.target_of(fit)
+        q = whole.draws.reshape(-1, whole.draws.shape[-1])[::160]
+        loglik = (
+            fit.store_loglik.transpose("chain", "draw", "store_name").to_numpy().reshape(-1, len(fit.stores))[::160]
+        )
+        change = log_density(whole.density, q) - log_density(target.without(whole, left).density, q)
+        assert_allclose(change, loglik[:, left].sum(1), rtol=1e-8)
+        assert_allclose(target.loglik(whole, target.parameters(whole, q)), loglik, rtol=1e-8)
+        change = log_density(whole.density, q) - log_density(target.tempered(whole, 0.25).density, q)
+        assert_allclose(change, 0.75 * loglik.sum(1), rtol=1e-8)
+
+
+def test_a_week_left_out_is_that_of_the_expanded_statistics(continuum):
+    panel, _, fit = continuum
+    draws, weeks = thinned(fit.draws), weeks_of(panel)
+    found = log_density_left_out(fit.statistics, draws, weeks, fit.traits)
+    z = np.column_stack([np.ones(len(fit.stores)), fit.traits])[weeks.store]
+    wide = weeks._replace(x=np.einsum("rm,rp->rmp", z, weeks.x).reshape(len(z), -1))
+    mu = np.concatenate([draws.mu, draws.gamma.reshape(len(draws.mu), 1, -1)], axis=2)
+    every = ParameterDraws(draws.weight, mu, draws.sigma, np.pad(draws.omega, ((0, 0), (0, 0), (0, 4), (0, 4))))
+    assert_allclose(log_density_left_out(expanded(fit.statistics, fit.between), every, wide), found, atol=1e-7)
+    plain = np.log(len(found)) - logsumexp(-found, axis=0)
+    assert_allclose(week_loo(fit, panel).elpd_i, plain, atol=0.1)
+
+
+def test_maximum_likelihood_in_a_file_is_that_of_em(continuum, two):
+    (panel, _, one), (other, _, _, both) = continuum, two
+    mixed = fit_mixed_model(panel, sigma="common")
+    normals = by_em_of_normals(other, 2, sigma="common", seed=SETTINGS.seed)
+    for fit, em in ((one, mixed), (both, normals)):
+        entry = entry_of(fit)
+        assert entry["n_parameters"] == em.n_parameters
+        assert entry["bic"] == pytest.approx(em.criteria.bic, abs=1e-6)
+        assert em_twin(fit, {"fits": [entry]}) is entry
+        assert em_twin(fit, {"fits": [entry | {"traits": ["income"]}]}) is None
+    assert_allclose(em_memberships(entry_of(both), both), normals.memberships, atol=1e-8)
+
+
+def test_the_average_of_models_with_traits_is_of_stores_with_theirs(continuum):
+    _, _, fit = continuum
+    mean = average(compare(None, [fit]))["mean"]
+    of = fit.by_store.sel(coefficient="log_price")
+    assert np.all(np.abs(mean.to_numpy() - of["coefficients"].to_numpy()) < 0.25 * of["coefficients_sd"].to_numpy())
 
 
 def test_the_command_takes_traits(tmp_path, ended):

@@ -66,6 +66,13 @@ def test_chains_that_stand_still_are_refused(monkeypatch):
         hop(DENSITY, np.zeros((2, 50, 3)), seed=0)
 
 
+def test_chains_that_are_in_fewer_places_than_normals_are_refused(monkeypatch):
+    monkeypatch.setattr(hops, "log_density", two_humps)
+    rng = np.random.default_rng(3)
+    with pytest.raises(np.linalg.LinAlgError):
+        hop(DENSITY, rng.normal(size=(6, 3))[rng.integers(6, size=(2, 400))], seed=0)
+
+
 def test_the_density_of_a_cover_is_that_of_its_draws():
     rng = np.random.default_rng(0)
     cover = normal_cover.cover(slow_chains(rng, 0.5).reshape(-1, 3), rng)

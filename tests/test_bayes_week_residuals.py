@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from fits_for_comparisons import continuous, hierarchical_tree, mixture_tree, panel, segmented, write_fit
 from numpy.testing import assert_allclose
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 import bayesmix
 from bayesmix.fitted import Fit
@@ -87,6 +87,7 @@ def test_a_week_unlike_the_others_is_named_and_no_other():
     fit = Fit(hierarchical_tree(unlike, draws=60), "hierarchical")
     found = by_week(residuals(fit, unlike), unlike, fit.draws.sigma.mean(0))
     assert found.unusual.tolist() == [17]
+    assert 1.0 - (2.0 * ndtr(found.limit) - 1.0) ** 40 == pytest.approx(0.01, rel=0.01)  # any of the weeks
     assert_allclose(found.error, 1.0 / np.sqrt(60))
     assert found.mean[17] == pytest.approx(-1.2, abs=0.35)
     said = " ".join(week_by_week(fit, unlike).told)

@@ -13,6 +13,7 @@ from fits_for_comparisons import (
 
 from bayesmix.read import load
 from bayesmix.store_loo import LeftOut, loo
+from comparisons import together
 from comparisons.approximations import approximations
 from comparisons.checks import Checked, check
 from comparisons.comparison import compare
@@ -67,6 +68,12 @@ def test_a_model_that_maximum_likelihood_has_not_fitted_could_be_anything(fits):
     comparison, said = judged(*fits, "hierarchical")
     assert len(comparison.distrust) == 1  # results.json here holds mixtures only
     assert said.headline.startswith("Provisional")
+
+
+def test_the_doubts_in_python_are_those_of_the_page(fits):
+    results, every = fits
+    given = [altered(fit, **DOUBT) if fit.name == "mixture K=4" else fit for fit in every]
+    assert judged(*fits, "mixture K=4")[0].distrust == together.compare(given, results).distrust == ()
 
 
 def test_exact_values_lift_the_doubt_of_high_pareto_k(fits):

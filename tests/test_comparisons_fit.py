@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from fits_for_comparisons import panel, segmented
 
+from bayesmix.settings import Settings
+from comparisons import standard_set
 from comparisons.report import command
 from comparisons.report_options import parsed
 from em.command import SAMPLE
@@ -101,6 +104,16 @@ def test_files_may_stand_on_both_sides_of_options():
     assert (args.files, args.exact) == (["r.json", "a.nc", "b.nc"], None)
     assert parsed(["--fit", "--exact", "--sigma", "common"]).exact == 0
     assert parsed(["--fit", "sales.csv", "--exact", "10"]).exact == 10
+
+
+@pytest.mark.parametrize("damaged", ['{"fits": [', "[]", "\x00"])
+def test_a_damaged_results_file_among_the_kept_is_made_anew(damaged, tmp_path, monkeypatch):
+    data = panel(segmented(6), weeks=8)
+    (tmp_path / "results.json").write_text(damaged, encoding="utf-8")
+    monkeypatch.setattr(standard_set, "_posterior", lambda model, k, **_: (model, k))
+    made, fits = standard_set.standard_set(data, [1, 2], "common", Settings(), tmp_path, {})
+    assert json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["fits"] == made["fits"]
+    assert {("mixture", 1), ("mixture", 2), ("hierarchical", 1)} <= set(fits)
 
 
 def test_more_segments_than_stores_are_refused_before_anything_is_written(tmp_path, ended):

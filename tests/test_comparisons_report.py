@@ -16,6 +16,7 @@ from fits_for_comparisons import (
 )
 
 from bayesmix.rounding import by_error, fixed
+from comparisons import checks
 from comparisons.report import main
 
 ROW = {"name", "n_stores", "elpd_loo", "se", "p_loo", "elpd_waic", "p_waic", "bad_khat", "elpd_diff", "dse", "weight"}
@@ -44,6 +45,13 @@ def written(inputs, tmp_path_factory):
     out = tmp_path_factory.mktemp("written") / "page.html"
     assert run(*inputs, "--out", out) == 0
     return out.read_text(encoding="utf-8"), json.loads(out.with_suffix(".json").read_text(encoding="utf-8"))
+
+
+def test_weeks_without_the_data_are_refused_before_what_takes_long(inputs, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(checks, "check", lambda *_: pytest.fail("models were checked first"))
+    assert run(*inputs, "--weeks", "--out", tmp_path / "page.html") == 2
+    assert capsys.readouterr().err.startswith("error: ")
+    assert not list(tmp_path.iterdir())
 
 
 class Page(HTMLParser):

@@ -17,13 +17,18 @@ from bayesmix.rounding import shares
 from bayesmix.run import fit_hierarchical, fit_mixture
 from bayesmix.settings import Settings
 from comparisons import compare
+from comparisons.agreement import em_twin, varying
 from comparisons.average import as_csv, average
 from comparisons.cross_table import adjusted_rand, cross_table
 from comparisons.disagreement import disagreement
 from comparisons.em_beside_posterior import beside
 from comparisons.page import page
 from comparisons.record import record
+from em.entries import mixed_entry
 from em.fit import fit_mixture as by_em
+from em.mixed_model import fit_mixed_model
+from em.results import results_record
+from em.variance_components import variance_components
 
 DATA = panel(segmented(50), weeks=20)
 SETTINGS = Settings(draws=200, tune=200, chains=2)
@@ -189,6 +194,32 @@ def test_fits_without_maximum_likelihood_have_a_page(tmp_path):
     assert beside(without) == []
     assert "BIC says nothing" in without.verdict.number
     assert 'id="average"' in page(without, without.verdict, "")
+
+
+def test_maximum_likelihood_of_other_coefficients_that_vary_stands_beside_no_posterior():
+    fit = Fit(hierarchical_tree(DATA, draws=60), "hierarchical")
+    entry = {"model": "hierarchical", "k": 1, "sigma_rule": fit.sigma_rule}
+    names = fit.coefficients
+    alone, every = entry | {"random": list(names[:1])}, entry | {"random": list(names[::-1])}
+    assert em_twin(fit, {"fits": [alone, every]}) is every
+    assert em_twin(fit, {"fits": [alone]}) is None
+    assert em_twin(fit, {"fits": [entry]}) is entry
+    assert varying(fit) == names
+
+
+@pytest.mark.parametrize("random", ["intercept", "log_price"])
+def test_spreads_beside_are_those_of_the_coefficients_that_vary(random):
+    """By results.json, and by what the fit's own file holds of maximum likelihood."""
+    settings = Settings(100, 100, 2, 1)
+    fit = fit_hierarchical(DATA, random=[random], sigma="common", settings=settings)
+    em = fit_mixed_model(DATA, random=[random], sigma="common")
+    results = results_record(DATA, [mixed_entry(em, [], "wald", ())], {"sigma": "common"}, None, ())
+    for given in (results, None):
+        (one,) = beside(compare([fit], given))
+        (spread,) = (e for _, e in one.rows if e.name.startswith("spread"))
+        assert spread.name == f"spread (sd) of {random}"
+        assert spread.em == pytest.approx(variance_components(em).sd[0], rel=1e-6)
+        assert spread.em_se == pytest.approx(variance_components(em).sd_error[0], rel=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from bayesmix.read import load
 from bayesmix.store_loo import total
 from comparisons.comparison import compare
 from comparisons.verdict import verdict
+from em.between import centred_traits
 from em.results import read_results
 
 
@@ -95,6 +96,21 @@ def test_a_continuum_that_more_segments_might_beat_is_not_sure(continuum):
     _, said = judged(raised, hierarchical, *mixtures)
     assert said.headline.startswith("Not settled")
     assert not said.sure
+
+
+def test_a_continuum_that_wins_with_traits_alone_is_not_sure(continuum):
+    results, hierarchical, mixtures = continuum
+    z = np.random.default_rng(0).normal(size=(len(hierarchical.stores), 1))
+    with_traits = altered(hierarchical, between=centred_traits(("income",), z))
+    object.__setattr__(with_traits, "name", "hierarchical on income")
+    _, said = judged(results, with_traits, *mixtures)
+    assert (said.kind, said.sure) == ("continuum", False)
+    assert "only by models that know traits" in said.sentence
+    _, said = judged(results, with_traits, hierarchical, *mixtures)
+    assert (said.kind, said.sure) == ("continuum", True)
+    level = altered(hierarchical, store_loglik=mixtures[0].store_loglik)
+    _, said = judged(results, with_traits, level, *mixtures)
+    assert (said.kind, said.sure) == ("continuum", False)
 
 
 def test_the_number_is_the_smallest_that_no_other_beats(segments):

@@ -19,11 +19,13 @@ from fits_for_comparisons import (
     segmented,
 )
 from scipy.stats import multivariate_normal
+from traits_by_hand import panel_with_traits
 
 from bayesmix.fitted import Fit
 from bayesmix.settings import Settings
+from comparisons import candidates
 from comparisons.another_week import COMMON, ONE, another_week, held_out
-from comparisons.candidates import candidate_of
+from comparisons.candidates import Candidate, candidate_of
 from comparisons.held_out import command
 from comparisons.known_weeks import OWN_NAME, known_weeks_picture
 from comparisons.leave_future_out import leave_future_out
@@ -32,7 +34,7 @@ from comparisons.week_table import told, week_rows
 from em.errors import InputError
 from em.likelihood import component_loglik
 from em.panel import store_statistics
-from em.split_weeks import rows_of, split_weeks
+from em.split_weeks import rows_of, split_weeks, stores_of
 
 FEW = Settings(draws=150, tune=250)
 
@@ -195,6 +197,31 @@ def test_a_fit_says_which_model_it_is_of():
     posterior["omega"] = (posterior["omega"].dims, omega)
     tree["posterior"].dataset = posterior
     assert candidate_of(Fit(tree, "mine")).random == ("intercept",)
+
+
+@pytest.mark.parametrize("read_with_traits", [True, False])
+def test_a_model_has_its_own_traits_on_the_first_weeks_however_the_panel_was_read(read_with_traits, monkeypatch):
+    data, _, _ = panel_with_traits(stores=12)
+    plain = replace(data, between=None)
+    fit, seen = Fit(hierarchical_tree(plain, draws=30), "hierarchical"), []
+    with_traits = altered(fit, between=data.between, stores=data.stores)
+    for fitted in ("fit_hierarchical", "fit_mixture"):
+        monkeypatch.setattr(candidates, fitted, lambda panel, *_, **__: seen.append(panel))
+    kept = np.arange(12) > 2
+    some = stores_of(data if read_with_traits else plain, kept)
+    for model in (candidate_of(with_traits), candidate_of(fit), Candidate("one", "mixture", 1, "common")):
+        model.fit(some, FEW)
+    assert [panel.between is not None for panel in seen] == [True, False, False]
+    at = data.between.values[kept]
+    np.testing.assert_allclose(seen[0].between.values, at - at.mean(0), atol=1e-12)
+    np.testing.assert_allclose(seen[0].between.mean, data.between.mean + at.mean(0))
+    assert all(panel.stores == some.stores for panel in seen)
+
+
+def test_traits_of_a_panel_explain_where_stores_differ():
+    data, _, _ = panel_with_traits(stores=12)
+    found = {model.name: model.between for model in candidates.candidates(data, (1, 2), "common", (2,))}
+    assert [name for name, between in found.items() if between is not None] == ["hierarchical", "normal-mixture K=2"]
 
 
 def test_the_command_prints_the_table_and_writes_the_scores(ended, tmp_path):
