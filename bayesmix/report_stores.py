@@ -10,7 +10,7 @@ from bayesmix.drawing import selection
 from bayesmix.fitted import Fit
 from bayesmix.label_free import co_membership, store_values
 from bayesmix.pictures_of_stores import clustered
-from bayesmix.pooling import own_weight
+from bayesmix.pooling import pooling
 from bayesmix.shrinkage import DRAWS, Shrinkage, explanation, furthest, shrinkage, typical_week
 from bayesmix.some_stores import some_stores
 from bayesmix.store_summaries import own_variances_along
@@ -119,4 +119,4 @@ def _borrowed(fit: Fit) -> tuple[Floats, Floats] | None:
     if price is None or fit.draws.omega is None or (fit.k > 1 and "membership" not in fit.by_store):
         return None
     unit = np.eye(len(fit.coefficients))[price]
-    return 1.0 / own_variances_along(fit.statistics, unit), 1.0 - own_weight(fit, unit[None])[:, 0]
+    return 1.0 / own_variances_along(fit.statistics, unit), pooling(fit)[:, price]

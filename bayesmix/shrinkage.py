@@ -148,10 +148,15 @@ def explanation(fit: Fit, found: Shrinkage, row: int) -> str:
     s, store = Pull(*(values[row] for values in found.sales)), int(found.store[row])
     own, after = (np.exp(ends) for ends in ([s.own_low, s.own, s.own_high], [s.low, s.mean, s.high]))
     n = float(fit.statistics.n[store])
-    price = "" if found.log_price is None else f" at the average price, {fixed(float(np.exp(found.log_price)), 2)}"
+    price = (
+        ""
+        if found.log_price is None
+        else f" at the average price (a geometric mean), {fixed(float(np.exp(found.log_price)), 2)}"
+    )
     like = by_ratio(float(np.exp(s.alike)), after[0], after[2])
     if found.belongs is None:
-        others = f"The average store would sell {like} then"
+        like_it = "The average store" if fit.between is None else "A store with its traits"
+        others = f"{like_it} would sell {like} then"
     else:
         sure = percent(float(found.surely[row]))
         others = (
@@ -160,7 +165,10 @@ def explanation(fit: Fit, found: Shrinkage, row: int) -> str:
     if fit.draws.omega is None:
         why = "in this model stores of a segment are alike, so its weeks say no more than which it is of"
     else:
-        why = f"its own weeks carry {percent(float(s.weight))} of what is known of it, other stores the rest"
+        why = (
+            f"its own least squares carry {percent(float(s.weight))} of the precision of that, and how coefficients go "
+            "together in all stores the rest"
+        )
     weeks, error = "single week" if n == 1.0 else f"{fixed(n, 0)} weeks", figures(100.0 * float(np.expm1(s.own_se)), 2)
     told = (
         f"By its own {weeks} {fit.stores[store]} would sell {_units(own)} units in a typical week{price}; the standard "
@@ -168,7 +176,10 @@ def explanation(fit: Fit, found: Shrinkage, row: int) -> str:
     )
     low, high = sorted((float(s.own), float(s.alike)))
     if fit.draws.omega is not None and not low - BESIDE * s.sd <= s.mean <= high + BESIDE * s.sd:
-        told += " That is not between the two, for its other coefficients are pooled with it."
+        told += (
+            " That is not between the two: its weeks say little of such a week and more of other sums of its "
+            "coefficients, which go together with this one in all stores."
+        )
     return told
 
 

@@ -26,7 +26,7 @@ def settled(comparison: Comparison) -> Comparison:
         if not doubts or _may_turn(score, winner, pillars, comparison):
             matter += doubts
         else:
-            told += [f"{doubt}. The verdict does not rest on it" for doubt in doubts]
+            told += [f"{doubt}. Whatever it would reach does not turn the verdict" for doubt in doubts]
     return replace(comparison, distrust=tuple(matter), notes=(*comparison.notes, *told))
 
 

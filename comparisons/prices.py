@@ -1,7 +1,7 @@
 """What the fits say about prices, in one sentence."""
 
 from bayesmix.fitted import Fit
-from bayesmix.rounding import by_error, listed, shares
+from bayesmix.rounding import by_error, listed, percent
 from comparisons.agreement import Segment, population, segments
 
 
@@ -16,8 +16,8 @@ def price_sentence(fit: Fit, price: int) -> str:
         rows = segments(fit, None)
         each = [
             f"{_change(row.coefficients[price].mean, row.coefficients[price].sd)} in segment {row.segment} "
-            f"({share} of stores{_among(row, price)})"
-            for row, share in zip(rows, shares([row.weight.mean for row in rows]), strict=True)
+            f"({percent(row.weight.mean)} of stores{_among(row, price)})"
+            for row in rows
         ]
         where = (
             listed(each) if len(rows) > 1 else _change(rows[0].coefficients[price].mean, rows[0].coefficients[price].sd)

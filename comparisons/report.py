@@ -14,6 +14,8 @@ from em.errors import InputError
 
 if TYPE_CHECKING:
     from bayesmix.fitted import Fit
+    from comparisons.comparison import Comparison
+    from comparisons.verdict import Verdict
     from em.panel import Panel
 
 
@@ -26,10 +28,35 @@ def command(argv: list[str]) -> int:
     check_writable(out, numbers, inputs=[args.data or SAMPLE] if args.fit else args.files)
     if not args.fit:
         _check_netcdf(args.files[1:])
+    folder = out.with_suffix(".fits")
+    try:
+        comparison, said, prices, html, contents = _judged(args, folder)
+    except KeyboardInterrupt:
+        if not args.fit:
+            raise
+        print(
+            f"error: interrupted; {out} and {numbers} were not touched. Finished fits are kept in {folder}: the same "
+            "command goes on with the rest",
+            file=sys.stderr,
+        )
+        return 130
+    with replacing(out) as new_page, replacing(numbers) as new_numbers:
+        new_page.write_text(html, encoding="utf-8")
+        new_numbers.write_text(contents + "\n", encoding="utf-8")
+    from comparisons.screen import show
+
+    with printing():
+        show(comparison, said, prices)
+    print(f"written: {out}, {numbers}", file=sys.stderr)
+    return distrust(list(comparison.distrust))
+
+
+def _judged(args: argparse.Namespace, folder: Path) -> "tuple[Comparison, Verdict, str, str, str]":
+    """The comparison, its verdict, its sentence on prices, the page, and the numbers as JSON."""
     # What is heavy is loaded here, so that --help, wrong calls and Ctrl-C are answered at once.
     with display():
         panel = panel_from(args) if args.fit else None
-        results, fits = _read(args.files) if panel is None else _fitted(args, panel, out.with_suffix(".fits"))
+        results, fits = _read(args.files) if panel is None else _fitted(args, panel, folder)
         from bayesmix.panel_of_fit import panel_of
         from comparisons.another_week import another_week
         from comparisons.checks import check
@@ -38,14 +65,14 @@ def command(argv: list[str]) -> int:
         from comparisons.page import page
         from comparisons.record import record
         from comparisons.same_panel import name_apart
-        from comparisons.screen import prices_of, show
+        from comparisons.screen import prices_of
         from comparisons.verdict import verdict
         from comparisons.week_section import week_section
 
         if panel is None and args.weeks:
             panel = panel_of(fits[0])  # before all that takes long: the file may be gone
         fits = name_apart(fits)
-        keep = out.with_suffix(".fits") if args.fit else None
+        keep = folder if args.fit else None
         checked = {} if args.quick else check(fits, args.exact, keep)
         section = None if panel is None or args.quick else week_section(another_week(panel, fits))
         with working("writing the page"):
@@ -55,13 +82,7 @@ def command(argv: list[str]) -> int:
             html = page(comparison, said, prices, section)
             numbers_told = record(comparison, said, prices, section)
             contents = json.dumps(numbers_told, indent=1, ensure_ascii=False, allow_nan=False)
-    with replacing(out) as new_page, replacing(numbers) as new_numbers:
-        new_page.write_text(html, encoding="utf-8")
-        new_numbers.write_text(contents + "\n", encoding="utf-8")
-    with printing():
-        show(comparison, said, prices)
-    print(f"written: {out}, {numbers}", file=sys.stderr)
-    return distrust(list(comparison.distrust))
+    return comparison, said, prices, html, contents
 
 
 def _check_netcdf(paths: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from comparisons.number import (
     best_by_bic,
     chosen_mixture,
     chosen_normals,
+    fitted_numbers,
     headroom,
     number_of_normals,
     number_sentence,
@@ -56,6 +57,8 @@ def verdict(comparison: Comparison) -> Verdict:
         )
     else:
         number = number_sentence(comparison, said.k)
+        if said.kind == "continuum" and fitted_numbers(comparison):
+            number = f"{number} The continuum predicts a new store better than any of those fitted."
     said = said._replace(number=number)
     if comparison.distrust:
         doubted = f"{said.sentence.rstrip('.')} – but {_doubt(comparison)}, so this is provisional."

@@ -215,8 +215,16 @@ class Described(NamedTuple):
 
 
 def described(data: Panel | GaussianStatistics, stats: GaussianStatistics | None) -> Described:
-    """What a panel or the statistics of its stores give to fit."""
+    """What a panel or the statistics of its stores give to fit.
+
+    Raises
+    ------
+    InputError
+        When a panel has one store: how stores differ cannot be told from it.
+    """
     if isinstance(data, Panel):
+        if len(data.stores) < 2:
+            raise InputError(f"{data.file}: one store; expected at least two, to tell how stores differ")
         stats, names = store_statistics(data) if stats is None else stats, data.coefficients
         if data.between is None:
             return Described(stats, data.stores, names, None)

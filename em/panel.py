@@ -19,6 +19,8 @@ from em.response import LOG_SALES, Response, read_response
 from em.statistics import Floats, GaussianStatistics, Ints, build
 from em.table import Table, numbers, read_table, shorten
 
+UNNAMED_WEEKS = "no column of weeks: the rows of a store are taken as its weeks, in their order"
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -214,14 +216,18 @@ def _long(table: Table, columns: Columns) -> _Rows:
     position = np.flatnonzero(kept)
     order = np.lexsort((week[position], store[position]))
     position = position[order]
-    notes = _gap_note(int((~kept).sum()))
+    notes = _gap_note(int((~kept).sum())) + (() if _has_weeks(table, columns) else (UNNAMED_WEEKS,))
     return _Rows(tuple(stores), weeks, store[position], week[position], sales[position], position, notes, column)
+
+
+def _has_weeks(table: Table, columns: Columns) -> bool:
+    """Whether a long file has a column of weeks."""
+    return columns.week is not None or "week" in {str(name).casefold() for name in table.frame.columns}
 
 
 def _weeks(table: Table, columns: Columns, store: Ints) -> tuple[Ints, tuple[str, ...]]:
     """Code of each row's week and the labels in order of time."""
-    named = columns.week is not None or "week" in {str(name).casefold() for name in table.frame.columns}
-    if not named:
+    if not _has_weeks(table, columns):
         running = pd.Series(store).groupby(store).cumcount().to_numpy()
         return running, tuple(str(number + 1) for number in range(int(running.max()) + 1))
     column = table.find(columns.week or "week", "weeks")

@@ -79,7 +79,7 @@ def test_sections_are_in_order_the_verdict_before_all(html):
                    "missing", "settings", "reading"]  # fmt: skip
     assert (
         html.index("<h1>")
-        < html.index("<h2>Trusted</h2>")
+        < html.index("<h2>The draws are to be trusted</h2>")
         < html.index('class="lines"')
         < html.index('<h2 id="segments"')
     )
@@ -195,7 +195,7 @@ def test_an_untrusted_fit_says_every_reason_first(fit):
     html = report(type(fit)(tree, fit.name))
     assert "Not to be trusted" in html
     assert html.index("R-hat is &lt;b&gt;2&lt;/b&gt;") < html.index("12 draws diverged") < html.index('class="lines"')
-    assert "<h2>Trusted</h2>" not in html
+    assert "<h2>The draws are to be trusted</h2>" not in html
 
 
 def test_modes_are_apart_and_never_averaged(fit):

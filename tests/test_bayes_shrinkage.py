@@ -156,7 +156,7 @@ def test_the_explanation_has_the_numbers_of_the_store(continuum):
     ends = np.exp(found.sales.low[2]), np.exp(found.sales.high[2])
     assert f"By its own {int(continuum.statistics.n[index[2]])} weeks {continuum.stores[index[2]]} would sell" in told
     assert f"Pooled it would sell {by_ratio(mean, *ends)} (" in told
-    assert f"its own weeks carry {found.sales.weight[2]:.0%}".replace("%", " %") in told
+    assert f"its own least squares carry {found.sales.weight[2]:.0%}".replace("%", " %") in told
     shown = float(re.search(r"would sell ([\d,]+) \(", told)[1].replace(",", ""))
     assert shown == pytest.approx(own, rel=0.06)
 

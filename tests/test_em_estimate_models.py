@@ -222,8 +222,13 @@ def test_a_singular_fit_is_named_and_no_reason_for_distrust(tmp_path, ended, csv
     frame = pd.read_csv(csv["continuum"])
     frame = frame[frame["shop"] == "Shop 03"]
     frame.to_csv(tmp_path / "one.csv", index=False)
+    end = ended(command, tmp_path / "one.csv", *LONG_CALL, "--model", "hierarchical")
+    assert end.code == 2
+    assert "one.csv: one store; expected at least two" in end.err
+    alike = pd.concat([frame.assign(shop=name) for name in ("A", "B", "C")])
+    alike.to_csv(tmp_path / "alike.csv", index=False)
     end, record = estimate(
-        ended, tmp_path, tmp_path / "one.csv", *LONG_CALL, "--model", "hierarchical", "--sigma", "common",
+        ended, tmp_path, tmp_path / "alike.csv", *LONG_CALL, "--model", "hierarchical", "--sigma", "common",
         "--random", "intercept",
     )  # fmt: skip
     assert end.code == 0, end.err
