@@ -29,8 +29,9 @@ import pandas as pd
 from scipy.stats import beta, binom, dirichlet, halfnorm, norm
 
 from bayesmix.centre import centre
-from bayesmix.posterior import ParameterDraws
+from bayesmix.posterior import ParameterDraws, store_means
 from bayesmix.priors import Priors
+from em.between import Between, centred_traits
 from em.likelihood import component_loglik, memberships_and_loglik
 from em.panel import Panel, store_statistics
 from em.simulator import Truth, draw_prices, draw_stores
@@ -58,6 +59,7 @@ class Setting:
     drawn : the prior that truths come from.
     told : the prior that the fit is told; None is the same.
     noise : by what the residuals of the panels are multiplied, so that the fit's sigma is wrong unless it is 1.
+    traits : whether a trait of the stores explains their coefficients.
     """
 
     k: int
@@ -68,6 +70,7 @@ class Setting:
     told: Priors | None = None
     noise: float = 1.0
     differ: bool = field(default=False, repr=False)
+    traits: bool = field(default=False, repr=False)
 
 
 SETTINGS = {
@@ -79,6 +82,8 @@ SETTINGS = {
     "K = 3, sigma segment": Setting(3, "segment", DEFAULT),
     "K = 3, sigma fixed, few data": Setting(3, "fixed", STRONG, stores=10, weeks=4),
     "hierarchical, sigma common": Setting(0, "common", DEFAULT),
+    "normal-mixture K = 2, sigma common": Setting(2, "common", DEFAULT, differ=True),
+    "hierarchical, sigma common, a trait": Setting(0, "common", DEFAULT, traits=True),
 }
 SHIFTED = replace(STRONG, mean=tuple(m + 0.3 * s for m, s in zip(STRONG.mean, STRONG.sd, strict=True)))
 WRONG = {
@@ -108,7 +113,7 @@ class Ranked(NamedTuple):
     seconds: float
 
 
-def draw_truth(rng: np.random.Generator, setting: Setting) -> ParameterDraws:
+def draw_truth(rng: np.random.Generator, setting: Setting, between: Between | None = None) -> ParameterDraws:
     """One draw from the prior, on centred columns."""
     priors, k, p = setting.drawn, max(setting.k, 1), len(setting.drawn.mean)
     mu = rng.normal(priors.mean, priors.sd, (k, p))
@@ -121,7 +126,8 @@ def draw_truth(rng: np.random.Generator, setting: Setting) -> ParameterDraws:
     if setting.k == 0 or setting.differ:
         sd, r = np.abs(rng.normal(0.0, priors.spread, (k, 2))), 2.0 * rng.beta(priors.lkj, priors.lkj, k) - 1.0
         omega = (sd[:, :, None] * sd[:, None] * np.where(np.eye(2), 1.0, r[:, None, None]))[None]
-    return ParameterDraws(weight[None], mu[None], sigma[None], omega)
+    gamma = None if between is None else rng.normal(0.0, priors.sd / between.sd[:, None])[None]
+    return ParameterDraws(weight[None], mu[None], sigma[None], omega, gamma)
 
 
 def draw_panel(rng: np.random.Generator, setting: Setting) -> tuple[ParameterDraws, Panel]:
@@ -130,13 +136,18 @@ def draw_panel(rng: np.random.Generator, setting: Setting) -> tuple[ParameterDra
     x = np.stack([np.column_stack([np.ones(t), np.log(draw_prices(rng, t))]) for _ in range(n)])
     store, rows = np.repeat(np.arange(n), t), x.reshape(n * t, 2)
     back = centre(build(store, rows, np.zeros(n * t), n), NAMES).back
-    truth = draw_truth(rng, setting)
+    between = centred_traits(("income",), rng.normal(size=(n, 1))) if setting.traits else None
+    truth = draw_truth(rng, setting, between)
     mu = truth.mu[0] @ back.T
     omega = np.zeros((len(mu), 2, 2)) if truth.omega is None else back @ truth.omega[0] @ back.T
     there = Truth(truth.weight[0], mu, setting.noise * truth.sigma[0], omega)
     y = np.concatenate([draw_stores(rng, there, design, 1).y[0] for design in x])
+    if between is not None and truth.gamma is not None:
+        y = y + np.einsum("rp,rp->r", rows, (between.values @ truth.gamma[0] @ back.T)[store])
     names = tuple(f"store {i + 1}" for i in range(n))
-    return truth, Panel(names, ("1",), NAMES, store, 0 * store, rows, y, "simulated", "0" * 64)
+    return truth, Panel(
+        names, ("1",), NAMES, store, 0 * store, rows, y, "simulated", "0" * 64, between=between
+    )  # fmt: skip
 
 
 def quantities(draws: ParameterDraws, panel: Panel, setting: Setting) -> dict[str, np.ndarray]:
@@ -145,10 +156,15 @@ def quantities(draws: ParameterDraws, panel: Panel, setting: Setting) -> dict[st
     Segments are ordered by their intercept, truth and draws alike.
     """
     stats = centre(store_statistics(panel), NAMES).statistics
-    component = component_loglik(stats, draws.mu, draws.sigma, draws.omega)
+    traits = None if panel.between is None else panel.between.values
+    component = component_loglik(stats, store_means(draws, traits), draws.sigma, draws.omega)
     member, loglik = memberships_and_loglik(np.log(draws.weight), component)
     found = {"log-likelihood": loglik.sum(1), "log-likelihood of store 1": loglik[:, 0]}
     found["log prior"] = log_prior(draws, setting)
+    if draws.gamma is not None and panel.between is not None:
+        sd = setting.drawn.sd / panel.between.sd[:, None]
+        found["log prior"] = found["log prior"] + norm.logpdf(draws.gamma, 0.0, sd).sum((1, 2))
+        found |= {f"effect on {name}": draws.gamma[:, 0, c] for c, name in enumerate(NAMES)}
     standard = (draws.mu - setting.drawn.mean) / setting.drawn.sd
     found["sum of coefficients"] = standard.sum((1, 2))
     order = np.argsort(draws.mu[:, :, 0], axis=1)
@@ -230,12 +246,13 @@ def rank_one(setting: Setting, seed: tuple[int, ...]) -> Ranked:
 def centred(draws: ParameterDraws, forward: np.ndarray) -> ParameterDraws:
     """Draws on centred columns."""
     omega = None if draws.omega is None else forward @ draws.omega @ forward.T
-    return draws._replace(mu=draws.mu @ forward.T, omega=omega)
+    gamma = None if draws.gamma is None else draws.gamma @ forward.T
+    return draws._replace(mu=draws.mu @ forward.T, omega=omega, gamma=gamma)
 
 
 def calibrate(setting: Setting, fits: int, processes: int = 2) -> list[Ranked]:
     """Ranks of many fits, the same whatever the number of processes."""
-    seeds = [(crc32(repr(setting).encode()), i, int(setting.differ)) for i in range(fits)]
+    seeds = [(crc32(repr(setting).encode()), i, int(setting.differ) + 2 * int(setting.traits)) for i in range(fits)]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
         return list(pool.map(partial(rank_one, setting), seeds, chunksize=5))
