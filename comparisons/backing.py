@@ -45,6 +45,5 @@ def advice() -> list[str]:
         f"The verdict of this page would rather say nothing than err: it was wrong in no more than "
         f"{100 * worst:.0f} ± {100 * error:.0f} % of the panels of any of the seven truths. It was right in "
         f"{told(RULE, APART[0])} where two segments were well apart, in {told(RULE, CONTINUUM)} where the truth was a "
-        f"continuum, and in {told(RULE, ONE)} where all stores were alike, which it cannot tell from a continuum "
-        "without spread; else it mostly left the question open.",
+        f"continuum, and in {told(RULE, ONE)} where all stores were alike; else it mostly left the question open.",
     ]

@@ -224,6 +224,9 @@ def summary(found: pd.DataFrame) -> str:
         "maximum likelihood (20 starts) and as posteriors (four chains of 300 + 300). Few draws: "
         f"{found['not trusted'].mean():.1f} of the six fits of a panel were, on average, not trusted by their own "
         "gate, and they count all the same.\n",
+        "These panels were drawn after the verdict took its present form. Thirty others of each truth had been looked "
+        "at before: there it called stores that are all alike undecided, since a continuum without spread predicts as "
+        "well. Those are not counted.\n",
         "Distances are in standard errors of a store's own least squares, "
         f"{ERROR[0]:.2f} for the level (log sales at the average price) and {ERROR[1]:.2f} for the elasticity.\n",
         "| truth | the right model | shares | segments at (level, elasticity) | sd inside |",
