@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -15,6 +15,9 @@ from em.between import Between
 from em.command import replacing
 from em.errors import InputError
 from em.statistics import Floats, GaussianStatistics, Ints
+
+if TYPE_CHECKING:
+    from bayesmix.store_loo import Loo
 
 PARAMETERS: dict[str, tuple[str, ...]] = {
     "mixture": ("weight", "theta", "sigma"),
@@ -142,6 +145,13 @@ class Fit:
         from bayesmix.store_loo import relative_efficiency
 
         return relative_efficiency(self.store_loglik)
+
+    @cached_property
+    def psis(self) -> "Loo":
+        """Leaving one store out by importance sampling; see `bayesmix.store_loo`."""
+        from bayesmix.store_loo import loo
+
+        return loo(self.store_loglik)
 
     @cached_property
     def posterior(self) -> xr.Dataset:

@@ -11,7 +11,7 @@ import xarray as xr
 from scipy.special import ndtr, ndtri
 
 from bayesmix.known_stores import GivenData, chunks_of_stores, given_data, positions
-from bayesmix.posterior import part
+from bayesmix.posterior import part, thinned
 from em.command import watched
 from em.errors import InputError
 from em.statistics import Floats, take
@@ -102,9 +102,8 @@ def store_values(fit: "Fit", directions: Floats, interval: float, most: int | No
     (4, store, sum): mean, sd, and the ends of the equal-tailed interval.
     """
     stats, draws = fit.statistics, fit.draws
-    if most is not None and most < len(draws.sigma):
-        thinned = np.linspace(0, len(draws.sigma) - 1, most).astype(np.intp)
-        draws = part(draws, thinned)
+    if most is not None:
+        draws = thinned(draws, most)
     every = np.arange(stats.n_stores)
     result = np.empty((4, stats.n_stores, directions.shape[1]))
     chunks = chunks_of_stores(stats.n_stores, draws)

@@ -7,7 +7,7 @@ import numpy as np
 
 from bayesmix.conditional import store_coefficients
 from bayesmix.fitted import Fit
-from bayesmix.posterior import average, part, store_means
+from bayesmix.posterior import average, store_means, thinned
 from bayesmix.segments_of_stores import membership
 from bayesmix.store_summaries import own_variances_along
 from em.between import expanded
@@ -15,9 +15,9 @@ from em.conditional import over_segments
 from em.explained import Explained, variance_shares
 from em.likelihood import component_loglik
 from em.likelihood import membership as membership_at
-from em.statistics import Floats, Ints
+from em.statistics import Floats
 
-DRAWS = 200  # of which `thinned` takes an even selection
+DRAWS = 200  # enough for a posterior mean that is read as whole per cent
 
 
 def pooling(fit: Fit) -> Floats:
@@ -85,26 +85,20 @@ class _Variances(NamedTuple):
 
 def _variances(fit: Fit, directions: Floats) -> Iterator[_Variances]:
     """Under some of the draws, in all segments, of a model whose stores differ; directions (sum, coefficient)."""
-    draws, stats = fit.draws, fit.statistics
+    draws, stats = thinned(fit.draws, DRAWS), fit.statistics
     omega: Any = draws.omega
     belongs = np.ones((stats.n_stores, 1)) if fit.k == 1 else membership(fit)
-    chosen = thinned(fit)
-    identity = np.eye(stats.n_coefficients)
-    for d in chosen:
+    n, identity = len(draws.weight), np.eye(stats.n_coefficients)
+    for d in range(n):
         for k in range(fit.k):
             before, sigma = omega[d, k], float(draws.sigma[d, k])
             after = np.linalg.solve(identity + before @ stats.xtx / sigma**2, before)
             yield _Variances(
-                belongs[:, k, None] / chosen.size,
+                belongs[:, k, None] / n,
                 sigma,
                 np.einsum("mp,pq,mq->m", directions, before, directions),
                 np.einsum("mp,spq,mq->sm", directions, after, directions, optimize=True),
             )
-
-
-def thinned(fit: Fit) -> Ints:
-    """Draws that are enough for a posterior mean read as whole per cent."""
-    return np.unique(np.linspace(0, len(fit.draws.sigma) - 1, DRAWS).astype(np.intp))
 
 
 def left_open(fit: Fit) -> Floats:
@@ -117,11 +111,11 @@ def left_open(fit: Fit) -> Floats:
     -------
     (store, coefficient), from 0 to 1.
     """
-    draws, stats = fit.draws, fit.statistics
-    chosen = thinned(fit)
+    draws, stats = thinned(fit.draws, DRAWS), fit.statistics
+    n, means = len(draws.weight), store_means(draws, fit.traits)
     total = np.zeros(stats.b.shape)
-    for d in chosen:
-        mu, sigma = store_means(part(draws, slice(d, d + 1)), fit.traits)[0], draws.sigma[d]
+    for d in range(n):
+        mu, sigma = means[d], draws.sigma[d]
         omega = np.zeros((*mu.shape, mu.shape[-1])) if draws.omega is None else draws.omega[d]
         weight = draws.weight[d]
         with np.errstate(divide="ignore"):
@@ -129,7 +123,7 @@ def left_open(fit: Fit) -> Floats:
                 np.log(weight), component_loglik(stats, mu, sigma, None if draws.omega is None else omega)
             )
         total += over_segments(stats, share, weight, mu, sigma, omega).pooling
-    return total / chosen.size
+    return total / n
 
 
 def explained(fit: Fit) -> Explained | None:

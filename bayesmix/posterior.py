@@ -40,6 +40,12 @@ def part(draws: ParameterDraws, chosen: slice | Ints) -> ParameterDraws:
     return ParameterDraws(*(None if values is None else values[chosen] for values in draws))  # pyright: ignore[reportArgumentType]
 
 
+def thinned(draws: ParameterDraws, most: int = 1000) -> ParameterDraws:
+    """At most so many draws, evenly taken."""
+    n = len(draws.weight)
+    return draws if n <= most else part(draws, np.linspace(0, n - 1, most).astype(np.intp))
+
+
 def average(draws: ParameterDraws) -> ParameterDraws:
     """One draw: the mean of all."""
     return ParameterDraws(*(None if values is None else values.mean(0, keepdims=True) for values in draws))  # pyright: ignore[reportArgumentType]

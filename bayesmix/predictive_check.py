@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesmix.diagnose import INTERVAL
-from bayesmix.posterior import ParameterDraws, part
+from bayesmix.posterior import ParameterDraws, thinned
 from bayesmix.store_summaries import Summary, predictive
 from em.statistics import Floats
 
@@ -64,8 +64,7 @@ def check_segments(
     traits : (store, trait) of all stores of the fit, see `posterior.store_means`.
     """
     rng = np.random.default_rng(seed)
-    chosen = np.linspace(0, len(draws.weight) - 1, min(DRAWS, len(draws.weight))).astype(np.intp)
-    mean, sd = predictive(summary, part(draws, chosen), traits)
+    mean, sd = predictive(summary, thinned(draws, DRAWS), traits)
     replicate = mean + sd * rng.standard_normal(mean.shape)
     return [
         _check(summary, membership[:, k], mean[..., k], sd[..., k], replicate[..., k]) for k in range(mean.shape[2])

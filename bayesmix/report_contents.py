@@ -12,7 +12,7 @@ from bayesmix.report_modes import Chain, Mode, Row, chains_of, modes_of
 from bayesmix.report_stores import StoreByStore, store_by_store
 from bayesmix.report_weeks import WeekByWeek, week_by_week
 from bayesmix.sensitivity import Sensitivity, sensitivity
-from bayesmix.store_loo import Loo, loo
+from bayesmix.store_loo import Loo
 from em.explained import Explained
 from em.panel import Panel
 from em.statistics import Ints
@@ -62,7 +62,7 @@ def contents(fit: Fit, panel: Panel | None = None) -> Contents:
     panel : the rows that were fitted; None leaves single weeks out.
     """
     modes = modes_of(fit)
-    left_out = loo(fit.store_loglik) if enough_draws(fit) else None
+    left_out = fit.psis if enough_draws(fit) else None
     checks = checks_of(fit, left_out.reff) if left_out else []
     sensitive = sensitivity(fit, [row.parameter for row in modes[0].rows]) if left_out else None
     return Contents(

@@ -23,7 +23,7 @@ import numpy as np
 
 from bayesmix.conditional import store_coefficients
 from bayesmix.known_stores import given_data
-from bayesmix.posterior import ParameterDraws, part, store_means
+from bayesmix.posterior import ParameterDraws, store_means
 from em.likelihood import LOG_2PI, component_loglik
 from em.statistics import Floats, GaussianStatistics, Ints
 
@@ -114,12 +114,6 @@ def pieces(weeks: Weeks, n_stores: int, draws: ParameterDraws) -> Iterator[tuple
         stores = np.arange(begin, min(begin + size, n_stores))
         rows = weeks.of(slice(ends[stores[0]], ends[stores[-1] + 1]))
         yield stores, rows._replace(store=rows.store - begin)
-
-
-def thinned(draws: ParameterDraws, most: int = 1000) -> ParameterDraws:
-    """At most so many draws, evenly taken."""
-    kept = np.unique(np.linspace(0, len(draws.weight) - 1, min(most, len(draws.weight))).astype(np.intp))
-    return part(draws, kept)
 
 
 def _of_rows(values: Floats, store: Ints) -> Floats:

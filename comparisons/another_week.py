@@ -14,8 +14,9 @@ import numpy as np
 
 from bayesmix.axis import price_column
 from bayesmix.fitted import Fit
+from bayesmix.posterior import thinned
 from bayesmix.settings import Settings
-from bayesmix.week_density import pieces, predicted, thinned
+from bayesmix.week_density import pieces, predicted
 from comparisons.candidates import Candidate, candidate_of, candidates
 from comparisons.known_weeks import KnownWeeks, error_by_known_weeks
 from comparisons.least_squares import one_regression, own_regressions

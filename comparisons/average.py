@@ -10,7 +10,7 @@ from bayesmix.axis import price_column
 from bayesmix.fitted import Fit
 from bayesmix.known_stores import given_data
 from bayesmix.label_free import quantiles_of_values
-from bayesmix.posterior import ParameterDraws, part
+from bayesmix.posterior import ParameterDraws, thinned
 from comparisons.comparison import Comparison
 from em.statistics import Floats, GaussianStatistics, Ints, take
 
@@ -37,7 +37,7 @@ def average(comparison: Comparison, interval: float = 0.89) -> xr.Dataset | None
         return None
     taken = np.flatnonzero(weight >= LEAST)
     share = weight[taken] / weight[taken].sum()
-    chosen = [(fits[m], _even(fits[m].draws)) for m in taken]
+    chosen = [(fits[m], thinned(fits[m].draws, MOST_DRAWS)) for m in taken]
     stats = fits[0].statistics
     points = sum(draws.weight.size * (1 if draws.omega is None else POINTS) for _, draws in chosen)
     size = max(1, CHUNK // points)
@@ -56,12 +56,6 @@ def average(comparison: Comparison, interval: float = 0.89) -> xr.Dataset | None
         {"store": list(fits[0].stores), "model": [fits[m].name for m in taken]},
         {"coefficient": fits[0].coefficients[c], "interval": interval, "interval_kind": "equal-tailed"},
     )
-
-
-def _even(draws: ParameterDraws) -> ParameterDraws:
-    n = len(draws.weight)
-    at = np.linspace(0, n - 1, min(n, MOST_DRAWS)).astype(np.intp)
-    return part(draws, at)
 
 
 def _averaged(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from bayesmix.fitted import Fit
-from bayesmix.store_loo import LeftOut, Loo, loo
+from bayesmix.store_loo import LeftOut, Loo
 from em.command import watched
 from em.statistics import Ints
 
@@ -68,7 +68,7 @@ def _folds(fit: Fit, exact: int | None) -> list[Ints] | None:
         from bayesmix.left_out import folds_of
 
         return folds_of(n, exact)
-    stores = np.arange(n) if exact == 0 else doubtful_stores(loo(fit.store_loglik))
+    stores = np.arange(n) if exact == 0 else doubtful_stores(fit.psis)
     if exact is None and stores.size > FEW:
         return []
     return [np.array([store]) for store in stores]

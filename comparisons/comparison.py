@@ -9,7 +9,7 @@ import numpy as np
 
 from bayesmix.fitted import Fit
 from bayesmix.rounding import by_error, percent
-from bayesmix.store_loo import Loo, loo, standard_error, total, with_left_out
+from bayesmix.store_loo import Loo, standard_error, total, with_left_out
 from comparisons.checks import NONE, Checked
 from comparisons.differences import FEW_STORES, Difference, difference, flags, stacking_weights
 from comparisons.information import Waic, waic
@@ -21,6 +21,8 @@ from em.statistics import Floats
 if TYPE_CHECKING:
     import xarray
 
+    from comparisons.disagreement import Disagreement
+    from comparisons.em_beside_posterior import Beside
     from comparisons.verdict import Verdict
 
 MANY_DOUBTFUL = 0.05  # share of stores with a high Pareto k above which a model's elpd is not to be trusted
@@ -93,6 +95,20 @@ class Comparison:
 
         return average(self)
 
+    @cached_property
+    def apart(self) -> "Disagreement | None":
+        """Where BIC and leaving stores out part, and why; see `comparisons.disagreement`."""
+        from comparisons.disagreement import disagreement
+
+        return disagreement(self)
+
+    @cached_property
+    def beside(self) -> "list[Beside]":
+        """Maximum likelihood beside the posterior, by model; see `comparisons.em_beside_posterior`."""
+        from comparisons.em_beside_posterior import beside
+
+        return beside(self)
+
     def to_xarray(self) -> "xarray.Dataset":
         """Every number under its name, by model and by store; see `comparisons.labelled`."""
         from comparisons.labelled import dataset
@@ -144,7 +160,7 @@ def compare(results: dict[str, Any] | None, fits: Sequence[Fit], checked: Mappin
 
 def _loo(fit: Fit, checked: Mapping[str, Checked]) -> Loo:
     found = checked.get(fit.name)
-    return with_left_out(loo(fit.store_loglik), None if found is None else found.left_out)
+    return with_left_out(fit.psis, None if found is None else found.left_out)
 
 
 def _left_out(name: str, found: Loo) -> str:

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 
 from bayesmix.drawing import WIDTH, apart, figure
 from bayesmix.fitted import Fit
-from bayesmix.posterior import ParameterDraws
+from bayesmix.posterior import ParameterDraws, thinned
 from bayesmix.svg import INK, OWN, segment_colour
-from bayesmix.week_density import Weeks, pieces, predicted, thinned
+from bayesmix.week_density import Weeks, pieces, predicted
 from comparisons.least_squares import own_regressions
 from comparisons.week_loo import weeks_of
 from em.split_weeks import SplitPanel

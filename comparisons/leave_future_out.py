@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from bayesmix.fitted import Fit
+from bayesmix.posterior import thinned
 from bayesmix.store_loo import khat_limit, smoothed
-from bayesmix.week_density import log_density, pieces, predicted, thinned
+from bayesmix.week_density import log_density, pieces, predicted
 from comparisons.week_loo import DRAWS, weeks_of
 from em.panel import Panel
 from em.split_weeks import SplitPanel

@@ -9,8 +9,8 @@ from bayesmix.store_loo import standard_error, total
 from comparisons.approximations import Approximation, of_score
 from comparisons.comparison import Comparison, Score
 from comparisons.convergence import convergence
-from comparisons.disagreement import Charged, Disagreement, disagreement
-from comparisons.em_beside_posterior import Beside, beside
+from comparisons.disagreement import Charged, Disagreement
+from comparisons.em_beside_posterior import Beside
 from comparisons.number import best_by_bic
 from comparisons.verdict import Verdict
 from comparisons.week_section import WeekSection
@@ -26,7 +26,7 @@ def record(comparison: Comparison, verdict: Verdict, prices: str, weeks: WeekSec
     elpd_diff is the model's elpd minus the best one's, so zero or negative; `weight` is the stacking weight.
     """
     moved = comparison.shrinkage
-    apart, averaged = disagreement(comparison), comparison.averaged
+    apart, averaged = comparison.apart, comparison.averaged
     return _plain(
         {
             "schema": SCHEMA,
@@ -45,7 +45,7 @@ def record(comparison: Comparison, verdict: Verdict, prices: str, weeks: WeekSec
             "maximum_likelihood": comparison.results["fits"],
             "best_k": best_by_bic(comparison.results),
             "bic_against_loo": None if apart is None else _apart(apart),
-            "em_against_posterior": [_beside(one) for one in beside(comparison)],
+            "em_against_posterior": [_beside(one) for one in comparison.beside],
             "model_average": None if averaged is None else _average(averaged),
             "another_week": None if weeks is None else _another_week(weeks),
             "shrinkage": {

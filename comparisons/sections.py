@@ -13,8 +13,8 @@ from bayesmix.svg import inline_svg
 from comparisons.average import as_csv
 from comparisons.comparison import Comparison, Score
 from comparisons.differences import difference
-from comparisons.disagreement import MOST, Disagreement, disagreement
-from comparisons.em_beside_posterior import Beside, beside
+from comparisons.disagreement import MOST, Disagreement
+from comparisons.em_beside_posterior import Beside
 from comparisons.pictures import difference_picture
 from comparisons.pictures_of_roads import beside_picture, charges_picture
 
@@ -26,7 +26,7 @@ def sections(comparison: Comparison, mixture: Score | None, continuum: Score | N
     ----------
     mixture, continuum : the fits that the page shows; None where there is none.
     """
-    apart, both, averaged = disagreement(comparison), beside(comparison), comparison.averaged
+    apart, both, averaged = comparison.apart, comparison.beside, comparison.averaged
     shown = _shown(both, mixture or continuum)
     return {
         "apart": apart,

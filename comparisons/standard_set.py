@@ -164,8 +164,8 @@ def _posterior(model: str, k: int, panel: Panel, sigma: SigmaRule, settings: Set
     """One posterior: from its file where that is of the same data, settings and software, or drawn now."""
     name = model if model == "hierarchical" else f"{model}-{k}"
     file, rule = folder / f"{name}.nc", sigma if model == "mixture" else _continuous(sigma)
-    if file.is_file() and _is_of(load(file), panel, model, k, rule, settings):
-        return load(file)
+    if file.is_file() and _is_of(kept := load(file), panel, model, k, rule, settings):
+        return kept
     from bayesmix import run
     from bayesmix.kept import forget
     from bayesmix.start import em_solution

@@ -17,8 +17,9 @@ import numpy as np
 from scipy.special import logsumexp
 
 from bayesmix.fitted import Fit
+from bayesmix.posterior import thinned
 from bayesmix.store_loo import khat_limit, relative_efficiency, smoothed
-from bayesmix.week_density import Weeks, log_density_left_out, pieces, thinned
+from bayesmix.week_density import Weeks, log_density_left_out, pieces
 from em.errors import InputError
 from em.panel import Panel, log_sales
 from em.statistics import Floats, take

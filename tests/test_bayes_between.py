@@ -18,7 +18,7 @@ from bayesmix.labels import relabel_unconstrained
 from bayesmix.new_store_traits import new_store_traits
 from bayesmix.normal_mixture import normal_mixture_model, normal_mixture_start
 from bayesmix.parameters import parameters
-from bayesmix.posterior import ParameterDraws, store_means
+from bayesmix.posterior import ParameterDraws, store_means, thinned
 from bayesmix.prior_draws import draw_prior, log_prior
 from bayesmix.prior_text import override
 from bayesmix.priors import default_priors, from_record, statements
@@ -26,7 +26,7 @@ from bayesmix.read import load
 from bayesmix.report import report
 from bayesmix.run import fit_hierarchical, fit_mixture, fit_normal_mixture
 from bayesmix.settings import Settings
-from bayesmix.week_density import log_density_left_out, thinned
+from bayesmix.week_density import log_density_left_out
 from comparisons.agreement import effects, em_twin
 from comparisons.average import average
 from comparisons.comparison import compare

@@ -6,8 +6,8 @@ import pytest
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
-from bayesmix.posterior import ParameterDraws
-from bayesmix.week_density import Weeks, log_density, log_density_left_out, pieces, predicted, thinned
+from bayesmix.posterior import ParameterDraws, thinned
+from bayesmix.week_density import Weeks, log_density, log_density_left_out, pieces, predicted
 from em.statistics import build, merge, take
 
 MODELS = ("mixture", "hierarchical", "normal-mixture")

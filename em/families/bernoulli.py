@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.special import expit
 
-from em.families.binomial import expected_successes, log_odds_slopes, log_odds_terms
-from em.families.family import Family, Floats, flat_carrier, undispersed
+from em.families.binomial import BINOMIAL
+from em.families.family import Floats
 
 
 def _carrier(y: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
@@ -19,21 +19,11 @@ def _draw(rng: np.random.Generator, eta: Floats, trials: Floats, log_sigma: Floa
     return (rng.random(np.shape(eta)) < expit(eta)).astype(float)
 
 
-BERNOULLI = Family(
+BERNOULLI = BINOMIAL._replace(
     name="bernoulli",
-    link="logit",
-    canonical=True,
-    dispersed=False,
     size=None,
     expected="0 (no) or 1 (yes)",
-    limit=None,
-    infinite_at=(True, True),
-    terms=log_odds_terms,
-    slopes=log_odds_slopes,
-    dispersion_slopes=undispersed,
     carrier=_carrier,
-    carrier_slopes=flat_carrier,
     possible=_possible,
-    mean=expected_successes,
     draw=_draw,
 )
