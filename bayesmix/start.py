@@ -1,20 +1,23 @@
 """Where chains start: at the maximum of the likelihood, read from results.json or found now."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from bayesmix.stores import CountedStores, Stores
 from em.between import Between, separated
 from em.errors import InputError
 from em.explained_by_traits import effects
 from em.fit import MixtureFit, fit_mixture
-from em.mixed_model import MixedFit
+from em.glmm import GlmmFit, fit_glmm
+from em.mixed_model import MixedFit, MixedSigmaRule, fit_mixed_model
 from em.mixture import MixtureParameters, SigmaRule
 from em.normal_mixture import NormalMixtureParameters
 from em.normal_mixture_fit import NormalMixtureFit
-from em.panel import Panel, store_statistics
+from em.panel import Panel, statistics_of
 from em.results import MODELS, read_results
 from em.statistics import Floats
 from em.variance_components import variance_components
@@ -59,6 +62,19 @@ def start_of_mixed(fit: MixedFit) -> Start[NormalMixtureParameters]:
     return Start(effects_apart(parameters, fit.between), fit.log_likelihood, errors | _of_effects(fit))
 
 
+def start_of_glmm(fit: GlmmFit) -> Start[NormalMixtureParameters]:
+    """The start that a generalised linear mixed model gives; as `start_of_mixed`."""
+    mu, omega, sigma = fit.parameters
+    errors = {
+        "mu": fit.standard_errors[None],
+        "sigma": np.array([fit.sigma_error]),
+        "sd": np.nan_to_num(fit.sd_errors)[None],
+    }
+    return Start(
+        NormalMixtureParameters(np.ones(1), mu[None], omega[None], np.array([sigma])), fit.log_likelihood, errors
+    )
+
+
 def start_of_normals(fit: NormalMixtureFit) -> Start[NormalMixtureParameters]:
     """The start that a mixture of normals gives."""
     errors = fit.standard_errors
@@ -89,6 +105,22 @@ def _of_all(of_random: Floats, fit: MixedFit | NormalMixtureFit) -> Floats:
     return every
 
 
+def continuum_solution(
+    panel: Panel, random: Sequence[str] | None, sigma: SigmaRule, stores: Stores
+) -> Start[NormalMixtureParameters]:
+    """The maximum-likelihood solution of a continuum of stores, which is one segment whose stores differ.
+
+    Raises
+    ------
+    InputError
+        When a name is not possible, or the stores together do not identify every coefficient.
+    """
+    if isinstance(stores, CountedStores):
+        return start_of_glmm(fit_glmm(panel, random=random, quadrature=stores.nodes, stats=stores.counts))
+    rule = cast(MixedSigmaRule, sigma)
+    return start_of_mixed(fit_mixed_model(panel, random=random, sigma=rule, stats=stores))
+
+
 def em_solution(
     panel: Panel, k: int, sigma: SigmaRule, seed: int = 0, file: Path | None = None
 ) -> Start[MixtureParameters]:
@@ -101,11 +133,10 @@ def em_solution(
     Raises
     ------
     InputError
-        When the file is none, is about other data or another sigma, or has no solution with k segments; or when the
-        panel does not hold log sales.
+        When the file is none, is about other data or another sigma, or has no solution with k segments.
     """
     if file is None:
-        return start_of(fit_mixture(panel, k, sigma=sigma, seed=seed, stats=store_statistics(panel)))
+        return start_of(fit_mixture(panel, k, sigma=sigma, seed=seed, stats=statistics_of(panel)))
     results = read_results(file, MODELS)
     data, expected = results["data"], {"sha256": panel.sha256, "coefficients": list(panel.coefficients)}
     if data.get("sha256") != expected["sha256"]:
@@ -115,6 +146,9 @@ def em_solution(
             f"{file}: its coefficients are {', '.join(map(str, data.get('coefficients') or []))}; "
             f"expected {', '.join(panel.coefficients)}"
         )
+    family = "gaussian" if panel.response is None else panel.response.family.name
+    if results["settings"].get("family", "gaussian") != family:
+        raise InputError(f"{file}: is of family {results['settings'].get('family', 'gaussian')}; expected {family}")
     if results["settings"].get("sigma") != sigma:
         raise InputError(f"{file}: was estimated with --sigma {results['settings'].get('sigma')}; expected {sigma}")
     if results["settings"].get("common"):

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from em.arguments import add_between, add_family_arguments, add_panel_arguments, numbers_of_segments
+from em.arguments import DEFAULT_FAMILY, add_between, add_family_arguments, add_panel_arguments, numbers_of_segments
 from em.command import Parser
 from em.errors import InputError
 
@@ -42,7 +42,6 @@ BELONGS = {
 }
 # What families other than that of log sales do not have.
 LOG_SALES_ALONE = ("bootstrap", "reml", "intervals", "between")
-DEFAULT_FAMILY = "gaussian"
 DEFAULTS: dict[str, dict[str, Any]] = {
     "mixture": {"k": ["2..4"], "starts": 50, "common": [], "bootstrap": 0},
     "hierarchical": {"k": ["1"], "intervals": "profile", "common": [], "quadrature": 1},

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 
 from em.between import Between, contracted, separated, shifted
-from em.conditional import StoreCoefficients, over_segments
+from em.conditional import StoreCoefficients, over_segments, store_coefficients
 from em.covariance_rank import singularities
 from em.criteria import Criteria, criteria
 from em.designs import whitening
@@ -95,11 +95,14 @@ class NormalMixtureFit:
         """Each store's coefficients, segments averaged."""
         p = self.parameters
         if self.between is None:
-            return over_segments(self.statistics, self.memberships, p.weight, p.mu, p.sigma, p.omega)
+            mean, covariance, _ = store_coefficients(self.statistics, p.mu, p.sigma, p.omega)
+            return over_segments(mean, covariance, self.memberships, p.weight, p.mu, p.omega)
         mu, gamma = separated(p.mu, self.between)
         shift, n = self.between.values @ gamma[0], mu.shape[-1]
         own = shifted(contracted(self.statistics, self.between), shift)
-        left = over_segments(own, self.memberships, p.weight, mu, p.sigma, p.omega[:, :n, :n])
+        omega = p.omega[:, :n, :n]
+        mean, covariance, _ = store_coefficients(own, mu, p.sigma, omega)
+        left = over_segments(mean, covariance, self.memberships, p.weight, mu, omega)
         return left._replace(mean=left.mean + shift)
 
     def to_xarray(self) -> "xarray.Dataset":
