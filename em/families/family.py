@@ -95,7 +95,7 @@ def undispersed(eta: Floats, log_sigma: Floats | float) -> DispersionSlopes:
 def scaled_by_precision(pairs: tuple[Pair, Pair, Pair]) -> DispersionSlopes:
     """Derivatives by log sigma of (a, c) and their slopes by eta when all are proportional to sigma^-2."""
     values, first, second = pairs
-    return DispersionSlopes(*(_times(pair, by) for pair, by in ((values, -2), (values, 4), (first, -2), (second, -2))))
+    return DispersionSlopes(_times(values, -2.0), _times(values, 4.0), _times(first, -2.0), _times(second, -2.0))
 
 
 def _times(pair: Pair, by: float) -> Pair:

@@ -37,7 +37,7 @@ def _dispersion_slopes(eta: Floats, log_sigma: Floats | float) -> DispersionSlop
 
 
 def _size(log_sigma: Floats | float) -> Floats:
-    return np.exp(-2.0 * np.asarray(log_sigma))
+    return np.exp(-2.0 * log_sigma)
 
 
 def _carrier(y: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
