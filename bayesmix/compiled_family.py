@@ -54,7 +54,7 @@ def compiled_family(family: Family) -> CompiledFamily:
     for function in functions:
         _reach(function, reached, constants)
     for function in reached:
-        register_jitable(error_model="numpy")(function)
+        register_jitable(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
     files = {function.__code__.co_filename for function in reached}
     files |= {str(module.__file__) for module in (special_functions, family_module)}
     parts = [repr((family.name, family.dispersed, sorted(constants.items()), [f.__qualname__ for f in functions]))]

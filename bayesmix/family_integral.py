@@ -26,7 +26,8 @@ from em.store_modes import MOST, SETTLED
 SQRT_2 = np.sqrt(2.0)
 LOG_PI = np.log(np.pi)
 
-kernel = register_jitable(error_model="numpy")
+kernel = register_jitable(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+borrowing = register_jitable(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)  # allocates nothing
 
 
 class Room(NamedTuple):
@@ -83,7 +84,7 @@ def room_for(cells, nodes, p, r):
     )  # fmt: skip
 
 
-@kernel
+@borrowing
 def integrate_store(of, dispersed, with_slopes, data, start, stop, log_sigma, room):
     """Log-likelihood of the store whose cells are start .. stop - 1, without its carrier; nan where there is none.
 
@@ -139,13 +140,13 @@ def integrate_store(of, dispersed, with_slopes, data, start, stop, log_sigma, ro
     return size + top + np.log(whole)
 
 
-@kernel
+@borrowing
 def _clear(array):
     for a in range(array.size):
         array[a] = 0.0
 
 
-@kernel
+@borrowing
 def _climb(of, data, start, stop, log_sigma, room):
     """Newton's method from zero, its steps halved twice where they lose; g at the mode."""
     r = room.u.size
@@ -175,7 +176,7 @@ def _climb(of, data, start, stop, log_sigma, room):
     return value
 
 
-@kernel
+@borrowing
 def _bend(of, data, start, stop, log_sigma, room, u):
     """g at u; `room.slope` and `room.bend` get its first derivative and minus its second."""
     r, value = u.size, 0.0
@@ -203,7 +204,7 @@ def _bend(of, data, start, stop, log_sigma, room, u):
     return value
 
 
-@kernel
+@borrowing
 def _factorise(H, L):
     """Fill the lower triangle of L with the factor of a positive definite H, of which the lower triangle is read."""
     for b in range(H.shape[0]):
@@ -214,7 +215,7 @@ def _factorise(H, L):
             L[b, e] = np.sqrt(s) if b == e else s / L[e, e]
 
 
-@kernel
+@borrowing
 def _newton_step(L, slope, step):
     """Fill the step H^-1 slope; its product with the slope."""
     r, gain = slope.size, 0.0
@@ -232,7 +233,7 @@ def _newton_step(L, slope, step):
     return gain
 
 
-@kernel
+@borrowing
 def _invert(L, A):
     """Fill the upper triangle of A = L'^-1."""
     for e in range(L.shape[0]):
@@ -243,7 +244,7 @@ def _invert(L, A):
             A[e, b] = s / L[b, b]
 
 
-@kernel
+@borrowing
 def _height(of, data, start, stop, log_sigma, room, u):
     """g at u."""
     r, value = u.size, 0.0
@@ -258,7 +259,7 @@ def _height(of, data, start, stop, log_sigma, room, u):
     return value
 
 
-@kernel
+@borrowing
 def _height_and_score(of, dispersed, data, start, stop, log_sigma, room, j):
     """g at node j; its slope by the mean is added to `room.score`, that by log sigma put into `room.by_sigma`."""
     u, score = room.at[j], room.score[j]
@@ -283,7 +284,7 @@ def _height_and_score(of, dispersed, data, start, stop, log_sigma, room, j):
     return value
 
 
-@kernel
+@borrowing
 def slopes_of_store(of, dispersed, data, start, stop, log_sigma, room, to_mean, to_root):
     """Fill the slopes of `integrate_store` by mean and root; return that by log sigma, of the carrier none.
 
@@ -347,7 +348,7 @@ def slopes_of_store(of, dispersed, data, start, stop, log_sigma, room, to_mean, 
     return to_sigma
 
 
-@kernel
+@borrowing
 def _square(H, d):
     """d'H d of a symmetric H."""
     whole = 0.0
@@ -359,7 +360,7 @@ def _square(H, d):
     return whole
 
 
-@kernel
+@borrowing
 def _slope_by_sigma(of, data, start, stop, log_sigma, room):
     """Slope of g at the mode by log sigma."""
     slope = 0.0
@@ -369,7 +370,7 @@ def _slope_by_sigma(of, data, start, stop, log_sigma, room):
     return slope
 
 
-@kernel
+@borrowing
 def _onto_information(room):
     """Fill `room.to_H` from `room.to_A`, to which the slope of log|A| is still to be added; A'L = I."""
     r, A, P = room.u.size, room.A, room.scratch

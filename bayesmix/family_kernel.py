@@ -18,52 +18,8 @@ from bayesmix.family_integral import integrate_store, room_for, slopes_of_store
 from bayesmix.kernel import NOTHING
 from em.statistics import Floats
 
-kernel = register_jitable(error_model="numpy")
-
-
-def kernel_of(family: CompiledFamily) -> Callable:
-    """The function of (log_weight, mu, sigma, spread, effect, *data) that Numba compiles; see `value_and_gradient`."""
-    terms, slopes, dispersion_slopes, carrier, carrier_slopes = family.functions
-    dispersed = family.dispersed
-
-    def of_family(log_weight, mu, sigma, spread, effect, *data):
-        of = FamilyFunctions(terms, slopes, dispersion_slopes, carrier, carrier_slopes)
-        return value_and_gradient(of, dispersed, log_weight, mu, sigma, spread, effect, FamilyDesigns(*data))
-
-    return of_family
-
-
-@kernel
-def value_and_gradient(of, dispersed, log_weight, mu, sigma, spread, effect, data):
-    """Total log-likelihood of all stores, and its gradient with respect to the five parameters.
-
-    Parameters
-    ----------
-    of, dispersed : see `compiled_family.CompiledFamily`.
-    log_weight, sigma : (segment,)
-    mu : (segment, coefficient)
-    spread : (segment, coefficient, coefficient) C with Omega = C C', zero but for the columns `data.varying`;
-        (0, coefficient, coefficient) where the stores of a segment do not differ.
-    effect : (trait, coefficient), of all segments.
-    data : a `family_designs.FamilyDesigns`.
-
-    Returns
-    -------
-    The value, of shape (), and arrays of the shapes of log_weight, mu, sigma, spread and effect.
-    """
-    log_sigma = np.log(sigma)
-    carrier = carrier_table(of, dispersed, True, log_sigma, data)
-    slopes = Slopes(
-        np.zeros(log_weight.shape), np.zeros(mu.shape), np.zeros(sigma.shape), np.zeros(spread.shape),
-        np.zeros(effect.shape),
-    )  # fmt: skip
-    if spread.shape[0] > 0 and data.varying.size > 0:
-        value = _integrated(of, dispersed, log_weight, mu, log_sigma, spread, effect, data, carrier, slopes)
-    else:
-        value = _alike(of, dispersed, log_weight, mu, log_sigma, effect, data, carrier, slopes)
-    for k in range(sigma.size):
-        slopes.sigma[k] /= sigma[k]
-    return np.asarray(value), slopes.log_weight, slopes.mu, slopes.sigma, slopes.spread, slopes.effect
+kernel = register_jitable(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+borrowing = register_jitable(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)  # allocates nothing
 
 
 class Slopes(NamedTuple):
@@ -76,6 +32,45 @@ class Slopes(NamedTuple):
     effect: Floats
 
 
+def kernel_of(family: CompiledFamily) -> Callable:
+    """The kernel of one family, as Numba compiles it."""
+    terms, slopes_of_terms, dispersion_slopes, carrier, carrier_slopes = family.functions
+    dispersed = family.dispersed
+
+    def value_and_gradient(log_weight, mu, sigma, spread, effect, *arrays):
+        """Total log-likelihood of all stores, and its gradient with respect to the first five arguments.
+
+        Parameters
+        ----------
+        log_weight, sigma : (segment,)
+        mu : (segment, coefficient)
+        spread : (segment, coefficient, coefficient) C with Omega = C C', zero but for the columns that vary;
+            (0, coefficient, coefficient) where the stores of a segment do not differ.
+        effect : (trait, coefficient), of all segments.
+        arrays : a `family_designs.FamilyDesigns`.
+
+        Returns
+        -------
+        The value, of shape (), and arrays of the shapes of log_weight, mu, sigma, spread and effect.
+        """
+        of, data = FamilyFunctions(terms, slopes_of_terms, dispersion_slopes, carrier, carrier_slopes), FamilyDesigns(*arrays)
+        log_sigma = np.log(sigma)
+        carriers = carrier_table(of, dispersed, True, log_sigma, data)
+        slopes = Slopes(
+            np.zeros(log_weight.shape), np.zeros(mu.shape), np.zeros(sigma.shape), np.zeros(spread.shape),
+            np.zeros(effect.shape),
+        )  # fmt: skip
+        if spread.shape[0] > 0 and data.varying.size > 0:
+            value = _integrated(of, dispersed, log_weight, mu, log_sigma, spread, effect, data, carriers, slopes)
+        else:
+            value = _alike(of, dispersed, log_weight, mu, log_sigma, effect, data, carriers, slopes)
+        for k in range(sigma.size):
+            slopes.sigma[k] /= sigma[k]
+        return np.asarray(value), slopes.log_weight, slopes.mu, slopes.sigma, slopes.spread, slopes.effect
+
+    return value_and_gradient
+
+
 @kernel
 def carrier_table(of, dispersed, with_slopes, log_sigma, data):
     """Carriers of the distinct responses and their slopes by log sigma, (segment, value, 2); once where sigma is one."""
@@ -83,7 +78,8 @@ def carrier_table(of, dispersed, with_slopes, log_sigma, data):
     table = np.zeros((K if dispersed else 1, values, 2))
     for k in range(len(table)):
         if k > 0 and log_sigma[k] == log_sigma[k - 1]:
-            table[k] = table[k - 1]
+            for v in range(values):
+                table[k, v, 0], table[k, v, 1] = table[k - 1, v, 0], table[k - 1, v, 1]
             continue
         level = log_sigma[k] if dispersed else 0.0
         for v in range(values):
@@ -93,7 +89,7 @@ def carrier_table(of, dispersed, with_slopes, log_sigma, data):
     return table
 
 
-@kernel
+@borrowing
 def add_carriers(data, i, carrier, joint, by_sigma):
     """Add the carriers of store i, and their slopes, to those of each segment."""
     for s in range(data.first_value[i], data.first_value[i + 1]):
@@ -103,7 +99,7 @@ def add_carriers(data, i, carrier, joint, by_sigma):
             by_sigma[k] += data.count[s] * at[1]
 
 
-@kernel
+@borrowing
 def memberships(joint):
     """Turn log-densities, weights included, into shares; the logarithm of their sum."""
     if joint.size == 1:
@@ -124,7 +120,7 @@ def memberships(joint):
     return top + np.log(total)
 
 
-@kernel
+@borrowing
 def store_mean(mu, effect, data, i, mean):
     """Fill the mean of store i, mu + effect'z."""
     for a in range(mu.size):
@@ -178,7 +174,7 @@ def _alike(of, dispersed, log_weight, mu, log_sigma, effect, data, carrier, slop
     return value
 
 
-@kernel
+@borrowing
 def _fill(of, dispersed, x, offset, mean, log_sigma, row):
     """Terms of one design under one mean, and their slopes."""
     eta = offset
@@ -191,7 +187,7 @@ def _fill(of, dispersed, x, offset, mean, log_sigma, row):
         row[4], row[5] = by_sigma.total, by_sigma.n
 
 
-@kernel
+@borrowing
 def _add_of_mean(share, to_mean, data, i, k, slopes):
     """Add the slope by the mean of store i in segment k to those by mu and by the effects."""
     for a in range(to_mean.size):
@@ -200,7 +196,7 @@ def _add_of_mean(share, to_mean, data, i, k, slopes):
             slopes.effect[t, a] += share * data.traits[i, t] * to_mean[a]
 
 
-@kernel
+@borrowing
 def most_cells(data):
     """Of one store."""
     most = 0

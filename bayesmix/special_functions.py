@@ -11,7 +11,7 @@ from scipy.special import betaln, digamma, expit, gammaln, polygamma
 SPECIAL = (expit, gammaln, betaln, digamma, polygamma)
 LARGE = 12.0  # from where on asymptotic series are exact to rounding
 
-compiled = register_jitable(error_model="numpy")
+compiled = register_jitable(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 @compiled
