@@ -12,9 +12,8 @@ from pathlib import Path
 from types import FunctionType
 from typing import NamedTuple
 
-from numba.extending import register_jitable
-
-from bayesmix import special_functions
+from bayesmix import compiling, special_functions
+from bayesmix.compiling import kernel
 from bayesmix.special_functions import SPECIAL
 from em.families import family as family_module
 from em.families.family import Family
@@ -54,9 +53,9 @@ def compiled_family(family: Family) -> CompiledFamily:
     for function in functions:
         _reach(function, reached, constants)
     for function in reached:
-        register_jitable(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+        kernel(function)
     files = {function.__code__.co_filename for function in reached}
-    files |= {str(module.__file__) for module in (special_functions, family_module)}
+    files |= {str(module.__file__) for module in (compiling, special_functions, family_module)}
     parts = [repr((family.name, family.dispersed, sorted(constants.items()), [f.__qualname__ for f in functions]))]
     parts += [Path(name).read_text(encoding="utf-8") for name in sorted(files, key=lambda name: Path(name).name)]
     return CompiledFamily(functions, family.dispersed, sha256("\n".join(parts).encode()).hexdigest())

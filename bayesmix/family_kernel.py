@@ -10,16 +10,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numba.extending import register_jitable
 
 from bayesmix.compiled_family import CompiledFamily, FamilyFunctions
+from bayesmix.compiling import allocating, kernel
 from bayesmix.family_designs import FamilyDesigns
-from bayesmix.family_integral import integrate_store, room_for, slopes_of_store
+from bayesmix.family_integral import integrate_store, slopes_of_store
+from bayesmix.family_mode import room_for
 from bayesmix.kernel import NOTHING
 from em.statistics import Floats
-
-kernel = register_jitable(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-borrowing = register_jitable(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)  # allocates nothing
 
 
 class Slopes(NamedTuple):
@@ -53,7 +51,8 @@ def kernel_of(family: CompiledFamily) -> Callable:
         -------
         The value, of shape (), and arrays of the shapes of log_weight, mu, sigma, spread and effect.
         """
-        of, data = FamilyFunctions(terms, slopes_of_terms, dispersion_slopes, carrier, carrier_slopes), FamilyDesigns(*arrays)
+        of = FamilyFunctions(terms, slopes_of_terms, dispersion_slopes, carrier, carrier_slopes)
+        data = FamilyDesigns(*arrays)
         log_sigma = np.log(sigma)
         carriers = carrier_table(of, dispersed, True, log_sigma, data)
         slopes = Slopes(
@@ -71,9 +70,9 @@ def kernel_of(family: CompiledFamily) -> Callable:
     return value_and_gradient
 
 
-@kernel
+@allocating
 def carrier_table(of, dispersed, with_slopes, log_sigma, data):
-    """Carriers of the distinct responses and their slopes by log sigma, (segment, value, 2); once where sigma is one."""
+    """Carriers of the distinct responses and their slopes by log sigma, (segment or one for all, value, 2)."""
     K, values = log_sigma.size, data.y.size
     table = np.zeros((K if dispersed else 1, values, 2))
     for k in range(len(table)):
@@ -89,7 +88,7 @@ def carrier_table(of, dispersed, with_slopes, log_sigma, data):
     return table
 
 
-@borrowing
+@kernel
 def add_carriers(data, i, carrier, joint, by_sigma):
     """Add the carriers of store i, and their slopes, to those of each segment."""
     for s in range(data.first_value[i], data.first_value[i + 1]):
@@ -99,7 +98,7 @@ def add_carriers(data, i, carrier, joint, by_sigma):
             by_sigma[k] += data.count[s] * at[1]
 
 
-@borrowing
+@kernel
 def memberships(joint):
     """Turn log-densities, weights included, into shares; the logarithm of their sum."""
     if joint.size == 1:
@@ -120,7 +119,7 @@ def memberships(joint):
     return top + np.log(total)
 
 
-@borrowing
+@kernel
 def store_mean(mu, effect, data, i, mean):
     """Fill the mean of store i, mu + effect'z."""
     for a in range(mu.size):
@@ -129,7 +128,7 @@ def store_mean(mu, effect, data, i, mean):
             mean[a] += effect[t, a] * data.traits[i, t]
 
 
-@kernel
+@allocating
 def _alike(of, dispersed, log_weight, mu, log_sigma, effect, data, carrier, slopes):
     """The value where the stores of a segment do not differ; slopes are added to `slopes`."""
     (K, p), m, stores = mu.shape, effect.shape[0], data.first.size - 1
@@ -139,7 +138,7 @@ def _alike(of, dispersed, log_weight, mu, log_sigma, effect, data, carrier, slop
     if m == 0:
         for d in range(rows):
             for k in range(K):
-                _fill(of, dispersed, data.x[d], data.offset[d], mu[k], log_sigma[k], table[d, k])
+                fill_terms(of, dispersed, data.x[d], data.offset[d], mu[k], log_sigma[k], table[d, k])
     value = 0.0
     for i in range(stores):
         for k in range(K):
@@ -148,7 +147,7 @@ def _alike(of, dispersed, log_weight, mu, log_sigma, effect, data, carrier, slop
                 store_mean(mu[k], effect, data, i, mean)
                 for c in range(data.first[i], data.first[i + 1]):
                     d = data.design[c]
-                    _fill(of, dispersed, data.x[d], data.offset[d], mean, log_sigma[k], table[c, k])
+                    fill_terms(of, dispersed, data.x[d], data.offset[d], mean, log_sigma[k], table[c, k])
         add_carriers(data, i, carrier, joint, by_sigma)
         for c in range(data.first[i], data.first[i + 1]):
             row = data.design[c] if m == 0 else c
@@ -174,8 +173,8 @@ def _alike(of, dispersed, log_weight, mu, log_sigma, effect, data, carrier, slop
     return value
 
 
-@borrowing
-def _fill(of, dispersed, x, offset, mean, log_sigma, row):
+@kernel
+def fill_terms(of, dispersed, x, offset, mean, log_sigma, row):
     """Terms of one design under one mean, and their slopes."""
     eta = offset
     for a in range(mean.size):
@@ -187,7 +186,7 @@ def _fill(of, dispersed, x, offset, mean, log_sigma, row):
         row[4], row[5] = by_sigma.total, by_sigma.n
 
 
-@borrowing
+@kernel
 def _add_of_mean(share, to_mean, data, i, k, slopes):
     """Add the slope by the mean of store i in segment k to those by mu and by the effects."""
     for a in range(to_mean.size):
@@ -196,7 +195,7 @@ def _add_of_mean(share, to_mean, data, i, k, slopes):
             slopes.effect[t, a] += share * data.traits[i, t] * to_mean[a]
 
 
-@borrowing
+@kernel
 def most_cells(data):
     """Of one store."""
     most = 0
@@ -205,7 +204,7 @@ def most_cells(data):
     return most
 
 
-@kernel
+@allocating
 def _integrated(of, dispersed, log_weight, mu, log_sigma, spread, effect, data, carrier, slopes):
     """The value where the stores of a segment differ; slopes are added to `slopes`."""
     (K, p), r, stores = mu.shape, data.varying.size, data.first.size - 1

@@ -18,15 +18,16 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_cache_key
 
-from bayesmix import family_designs, family_integral, family_kernel, kernel
+from bayesmix import family_designs, family_integral, family_kernel, family_mode, kernel
 from bayesmix.compiled_family import compiled_family
 from bayesmix.designs import by_design
+from em import store_modes
 from em.design_counts import DesignCounts
 from em.families.family import Family
 from em.statistics import Floats, GaussianStatistics, Ints
 
 Symbolic = Any  # a PyTensor variable, whose operators carry no types
-SOURCES = (kernel, family_designs, family_integral, family_kernel)
+SOURCES = (kernel, family_designs, family_integral, family_kernel, family_mode, store_modes)
 CACHE_KEY = sha256(b"".join(Path(str(module.__file__)).read_bytes() for module in SOURCES)).hexdigest()
 PARAMETERS = 5  # log_weight, mu, sigma, spread, effect; the other inputs are data
 

@@ -5,16 +5,16 @@ They take one number each. Errors are a few units in the last place, absolute on
 
 import math
 
-from numba.extending import overload, register_jitable
+from numba.extending import overload
 from scipy.special import betaln, digamma, expit, gammaln, polygamma
+
+from bayesmix.compiling import kernel
 
 SPECIAL = (expit, gammaln, betaln, digamma, polygamma)
 LARGE = 12.0  # from where on asymptotic series are exact to rounding
 
-compiled = register_jitable(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
-
-@compiled
+@kernel
 def log_odds_share(x: float) -> float:
     """1 / (1 + exp(-x)), which no x overflows."""
     if x >= 0.0:
@@ -23,22 +23,22 @@ def log_odds_share(x: float) -> float:
     return odds / (1.0 + odds)
 
 
-@compiled
+@kernel
 def log_gamma(x: float) -> float:
     """Logarithm of the gamma function of a positive number."""
     return math.lgamma(x)
 
 
-@compiled
+@kernel
 def beyond_stirling(x: float) -> float:
-    """log gamma(x) - [(x - 1/2) log x - x + 1/2 log 2 pi] for a large x (DLMF 5.11.1)."""
+    """What log gamma(x) has beyond Stirling's [(x - 1/2) log x - x + 1/2 log 2 pi], for a large x (DLMF 5.11.1)."""
     s = 1.0 / (x * x)
     return (1.0 / 12 - s * (1.0 / 360 - s * (1.0 / 1260 - s * (1.0 / 1680 - s * (1.0 / 1188 - s * 691 / 360360))))) / x
 
 
-@compiled
+@kernel
 def log_beta(a: float, b: float) -> float:
-    """log gamma(a) + log gamma(b) - log gamma(a + b), where the last two do not cancel for a large b."""
+    """Sum log gamma(a) + log gamma(b) - log gamma(a + b), of which the last two do not cancel for a large b."""
     less, more = min(a, b), max(a, b)
     if more < LARGE:
         return math.lgamma(less) + (math.lgamma(more) - math.lgamma(a + b))
@@ -46,7 +46,7 @@ def log_beta(a: float, b: float) -> float:
     return math.lgamma(less) + (ratio + beyond_stirling(more) - beyond_stirling(a + b))
 
 
-@compiled
+@kernel
 def psi(x: float) -> float:
     """Slope of log gamma at a positive number: recurrence and series (DLMF 5.5.2, 5.11.2)."""
     below = 0.0
@@ -58,7 +58,7 @@ def psi(x: float) -> float:
     return math.log(x) - 0.5 / x - tail - below
 
 
-@compiled
+@kernel
 def psi_slope(x: float) -> float:
     """Slope of psi at a positive number (DLMF 5.15.5, 5.15.8)."""
     below = 0.0

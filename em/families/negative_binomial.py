@@ -43,7 +43,7 @@ def _size(log_sigma: Floats | float) -> Floats:
 def _carrier(y: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
     at_least_one = np.maximum(y, 1.0)
     # gamma(y + r) / gamma(r) y! by the beta function, which does not cancel for a large r.
-    return np.where(y > 0.0, -betaln(_size(log_sigma), at_least_one) - np.log(at_least_one), 0.0)
+    return (y > 0.0) * (-betaln(_size(log_sigma), at_least_one) - np.log(at_least_one))
 
 
 def _carrier_slopes(y: Floats, trials: Floats, log_sigma: Floats | float) -> tuple[Floats, Floats]:
