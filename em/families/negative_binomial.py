@@ -37,13 +37,13 @@ def _dispersion_slopes(eta: Floats, log_sigma: Floats | float) -> DispersionSlop
 
 
 def _size(log_sigma: Floats | float) -> Floats:
-    return np.exp(-2.0 * np.asarray(log_sigma))
+    return np.exp(-2.0 * log_sigma)
 
 
 def _carrier(y: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
     at_least_one = np.maximum(y, 1.0)
     # gamma(y + r) / gamma(r) y! by the beta function, which does not cancel for a large r.
-    return np.where(y > 0.0, -betaln(_size(log_sigma), at_least_one) - np.log(at_least_one), 0.0)
+    return (y > 0.0) * (-betaln(_size(log_sigma), at_least_one) - np.log(at_least_one))
 
 
 def _carrier_slopes(y: Floats, trials: Floats, log_sigma: Floats | float) -> tuple[Floats, Floats]:
