@@ -13,7 +13,7 @@ from pytensor.link.numba.cache import compile_numba_function_src
 from bayesmix import family_components as components
 from bayesmix import family_designs as designs
 from bayesmix.compiled_family import FamilyFunctions, compiled_family
-from bayesmix.likelihood import CACHE_KEY
+from bayesmix.kernel_sources import CACHE_KEY
 from em.design_counts import DesignCounts
 from em.families.family import Family
 from em.statistics import Floats

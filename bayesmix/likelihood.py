@@ -6,8 +6,6 @@ hold it to.
 """
 
 from collections.abc import Callable, Sequence
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,17 +16,17 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_cache_key
 
-from bayesmix import family_designs, family_integral, family_kernel, family_mode, kernel
+from bayesmix import family_kernel, kernel
 from bayesmix.compiled_family import compiled_family
-from bayesmix.designs import by_design
-from em import store_modes
-from em.design_counts import DesignCounts
+from bayesmix.designs import StoresByDesign, by_design
+from bayesmix.family_designs import FamilyDesigns, family_designs
+from bayesmix.kernel_sources import CACHE_KEY
+from bayesmix.stores import CountedStores, Stores
 from em.families.family import Family
-from em.statistics import Floats, GaussianStatistics, Ints
+from em.statistics import Floats, Ints
 
 Symbolic = Any  # a PyTensor variable, whose operators carry no types
-SOURCES = (kernel, family_designs, family_integral, family_kernel, family_mode, store_modes)
-CACHE_KEY = sha256(b"".join(Path(str(module.__file__)).read_bytes() for module in SOURCES)).hexdigest()
+NONE = np.zeros(0, dtype=np.intp)
 PARAMETERS = 5  # log_weight, mu, sigma, spread, effect; the other inputs are data
 
 
@@ -83,24 +81,22 @@ def _compile(op: StoreLogLikelihood, node: Apply | None = None, **_: object) -> 
     return numba_njit(op.function, error_model="numpy"), op.key
 
 
-def store_data(
-    stats: GaussianStatistics | DesignCounts,
-    traits: Floats | None = None,
-    nodes: int = 1,
-    varying: Ints | None = None,
-) -> list[Symbolic]:
-    """The stores' statistics as data of the model at hand, in the order in which the kernel takes them.
+def arrays_of(stores: Stores, traits: Floats | None = None, varying: Ints = NONE) -> StoresByDesign | FamilyDesigns:
+    """The stores as the kernel takes them.
 
     Parameters
     ----------
     traits : (store, trait) that explain coefficients; None where nothing does.
-    nodes, varying : of the quadrature, for a family of responses; see `family_designs.family_designs`.
+    varying : positions of the coefficients that vary between the stores of a segment.
     """
-    if isinstance(stats, DesignCounts):
-        arrays = family_designs.family_designs(stats, traits, nodes, varying)
-    else:
-        arrays = by_design(stats, traits)
-    return [pm.Data(f"stores_{name}", value) for name, value in arrays._asdict().items()]
+    if isinstance(stores, CountedStores):
+        return family_designs(stores.counts, traits, stores.nodes, varying)
+    return by_design(stores, traits)
+
+
+def store_data(stores: Stores, traits: Floats | None = None, varying: Ints = NONE) -> list[Symbolic]:
+    """The stores as data of the model at hand, in the order in which the kernel takes them; see `arrays_of`."""
+    return [pm.Data(f"stores_{name}", value) for name, value in arrays_of(stores, traits, varying)._asdict().items()]
 
 
 def total_loglik(

@@ -68,7 +68,7 @@ def predicted_responses(
             result[0, 1:, s, j] = np.quantile(eta, levels)
             result[1, 0, s, j] = (known.membership[:, s] * average).sum() / n
             result[1, 1:, s, j] = np.quantile(family.mean(eta, trials), levels)
-            result[2, :, s, j] = np.quantile(drawn, [0.5, *levels])
+            result[2, :, s, j] = np.quantile(drawn, [0.5, *levels], method="inverted_cdf")  # a count is a count
     return result
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesmix.stores import CountedStores, Stores
+from bayesmix.stores import CountedStores, Stores, rows_of_stores
 from em.design_counts import DesignCounts
 from em.families import family_named
 from em.response import LOG_SALES
@@ -36,7 +36,8 @@ def as_variables(stores: Stores) -> dict[str, tuple[tuple[str, ...], Any]]:
     """The arrays of the statistics with their axes, by their names in a file."""
     counted = isinstance(stores, CountedStores)
     held, names = (stores.counts, OF_COUNTS) if counted else (stores, OF_GAUSSIANS)
-    return {name: (axes, getattr(held, field)) for field, (name, axes) in names.items()}
+    rows = {"rows": (("store",), rows_of_stores(stores))} if counted else {}
+    return {name: (axes, getattr(held, field)) for field, (name, axes) in names.items()} | rows
 
 
 def names_of(family: str) -> tuple[str, ...]:
