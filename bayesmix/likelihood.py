@@ -8,6 +8,7 @@ hold it to.
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,14 @@ from em.families.family import Family
 from em.statistics import Floats, GaussianStatistics, Ints
 
 Symbolic = Any  # a PyTensor variable, whose operators carry no types
-SOURCES = (kernel, family_designs, family_integral, family_kernel, family_mode, store_modes)
-CACHE_KEY = sha256(b"".join(Path(str(module.__file__)).read_bytes() for module in SOURCES)).hexdigest()
+
+
+def _key_of(*modules: ModuleType) -> str:
+    return sha256(b"".join(Path(str(module.__file__)).read_bytes() for module in modules)).hexdigest()
+
+
+CACHE_KEY = _key_of(kernel)
+FAMILY_KEY = _key_of(kernel, family_designs, family_integral, family_kernel, family_mode, store_modes)
 PARAMETERS = 5  # log_weight, mu, sigma, spread, effect; the other inputs are data
 
 
@@ -47,7 +54,7 @@ class StoreLogLikelihood(Op):
         self.function, self.key = kernel.value_and_gradient, CACHE_KEY
         if family is not None:
             compiled = compiled_family(family)
-            self.function, self.key = family_kernel.kernel_of(compiled), f"{CACHE_KEY} {compiled.key}"
+            self.function, self.key = family_kernel.kernel_of(compiled), f"{FAMILY_KEY} {compiled.key}"
 
     def make_node(self, *inputs: Any) -> Apply:
         """The operation applied to symbolic parameters and data."""

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from oracles import slope as differences
 from pytensor.compile.maker import function
 from pytensor.compile.mode import Mode
-from scipy.special import betaln, digamma, expit, logsumexp, polygamma
+from scipy.special import betaln, digamma, expit, log_expit, logsumexp, polygamma
 
 from bayesmix import special_functions
 from bayesmix.compiled_family import compiled_family
@@ -249,8 +249,10 @@ def test_special_functions_are_those_of_scipy():
     for found, expected in (
         (special_functions.psi, digamma),
         (special_functions.psi_slope, lambda x: polygamma(1, x)),
-        (special_functions.log_odds_share, expit),
-        (lambda x: special_functions.log_odds_share(-x), lambda x: expit(-x)),
+        (special_functions.share_of_log_odds, expit),
+        (lambda x: special_functions.share_of_log_odds(-x), lambda x: expit(-x)),
+        (special_functions.log_share_of_log_odds, log_expit),
+        (lambda x: special_functions.log_share_of_log_odds(-x), lambda x: log_expit(-x)),
         (lambda x: special_functions.log_beta(x, 2.5), lambda x: betaln(x, 2.5)),
     ):
         wanted = expected(numbers[numbers < 700.0] if expected is not digamma else numbers)
