@@ -63,13 +63,6 @@ def mixed_entry(
     n = len(fit.of_stores)
     mu, omega, sigma = fit.parameters
     components, shares, gamma = variance_components(fit), explained(fit), _of_traits(fit)
-    explained_by = {}
-    if fit.between is not None:
-        told, gain = differences_explained(fit)
-        explained_by = {
-            "explained_by_traits": [one._asdict() for one in told],
-            "gain_of_traits": None if gain is None else gain._asdict(),
-        }
     return {
         "model": "hierarchical",
         "k": 1,
@@ -90,7 +83,7 @@ def mixed_entry(
             **gamma[1],
         },
         **gamma[0],
-        **explained_by,
+        **_explained_by_traits(fit),
         "singular": [list(fit.singular)],
         "intervals": [one._asdict() for one in intervals],
         "interval_method": method,
@@ -106,6 +99,7 @@ def mixed_entry(
 
 def glmm_entry(fit: GlmmFit) -> dict[str, Any]:
     """One entry for a generalised linear mixed model: K = 1, theta is mu on the scale of the linear predictor."""
+    n, gamma = len(fit.of_stores), _of_traits(fit)
     mu, omega, sigma = fit.parameters
     columns = [fit.coefficients.index(name) for name in fit.random]
     family = fit.statistics.family
@@ -115,20 +109,23 @@ def glmm_entry(fit: GlmmFit) -> dict[str, Any]:
         "link": family.link,
         "quadrature": fit.quadrature,
         "k": 1,
-        "theta": [mu.tolist()],
+        "theta": [mu[:n].tolist()],
         "pi": [1.0],
         "sigma": [sigma],
-        "omega": [omega.tolist()],
+        "omega": [omega[:n, :n].tolist()],
         "random": list(fit.random),
         "log_likelihood": fit.log_likelihood,
         "n_parameters": fit.n_parameters,
         **fit.criteria._asdict(),
         "standard_errors": {
-            "theta": [fit.standard_errors.tolist()],
+            "theta": [fit.standard_errors[:n].tolist()],
             "pi": [0.0],
             "sigma": [fit.sigma_error],
             "sd": [fit.sd_errors[columns].tolist()],
+            **gamma[1],
         },
+        **gamma[0],
+        **_explained_by_traits(fit),
         "singular": [list(fit.singular)],
         "converged": fit.converged,
         "identified": fit.identified,
@@ -171,7 +168,18 @@ def normal_mixture_entry(fit: NormalMixtureFit) -> dict[str, Any]:
     }
 
 
-def _of_traits(fit: MixedFit | NormalMixtureFit) -> tuple[dict[str, Any], dict[str, Any]]:
+def _explained_by_traits(fit: MixedFit | GlmmFit) -> dict[str, Any]:
+    """How much of the variance between stores traits explain, and what that gains; empty without."""
+    if fit.between is None:
+        return {}
+    told, gain = differences_explained(fit)
+    return {
+        "explained_by_traits": [one._asdict() for one in told],
+        "gain_of_traits": None if gain is None else gain._asdict(),
+    }
+
+
+def _of_traits(fit: MixedFit | GlmmFit | NormalMixtureFit) -> tuple[dict[str, Any], dict[str, Any]]:
     """The effects of traits, (trait, coefficient) per unit of the trait, and their standard errors; empty without."""
     found = effects(fit)
     if found is None or fit.between is None:

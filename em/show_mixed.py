@@ -1,9 +1,10 @@
 """Tables on the screen of fits whose stores differ inside a segment: a continuum, and a mixture of normals."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 
 import numpy as np
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -34,15 +35,7 @@ def show_continuum(
     console.print(_estimates(fit, intervals, method))
     for told in fit.singular:
         say(f"singular: {told}")
-    if fit.between is not None:
-        told, gain = differences_explained(fit)
-        if told:
-            console.print(_explained_by_traits(told))
-        if gain is not None:
-            say(
-                f"The traits gain {0.5 * gain.statistic:.2f} in log-likelihood with {gain.parameters} parameters "
-                f"(p = {gain.p_value:.3g})."
-            )
+    _say_what_traits_explain(fit, console, say)
     if tests:
         console.print(_tests(tests))
     console.print(_summary(fit))
@@ -60,8 +53,13 @@ def show_glmm(panel: Panel, fit: GlmmFit) -> None:
     for name in ("", "estimate", "se"):
         table.add_column(name, justify="right" if name else "left")
     table.add_row("[bold]means of stores (fixed effects)")
-    for name, value, error in zip(fit.coefficients, at.mu, fit.standard_errors, strict=True):
+    every = list(zip(fit.coefficients, at.mu, fit.standard_errors, strict=True))
+    for name, value, error in every[: len(fit.of_stores)]:
         table.add_row(escape(name), _number(value), _number(error))
+    if fit.between is not None:
+        table.add_row("[bold]effects of traits (per unit of the trait)")
+    for name, value, error in every[len(fit.of_stores) :]:
+        table.add_row(escape(name), _per_unit(value), _per_unit(error))
     table.add_row("[bold]between stores" + ("" if fit.random else ": no coefficient varies"))
     columns = [fit.coefficients.index(name) for name in fit.random]
     sd = np.sqrt(np.diagonal(at.omega))
@@ -77,6 +75,7 @@ def show_glmm(panel: Panel, fit: GlmmFit) -> None:
     console.print(table)
     for told in fit.singular:
         say(f"singular: {told}")
+    _say_what_traits_explain(fit, console, say)
     names = ("aic", "bic", "bic_stores")
     told = ", ".join(f"{in_words(name)} {getattr(fit.criteria, name):.3f}" for name in names)
     say(f"log-likelihood {fit.log_likelihood:.4f}, {fit.n_parameters} parameters, {told}")
@@ -145,6 +144,18 @@ def _estimates(fit: MixedFit, intervals: Sequence[Interval], method: str) -> Tab
     else:
         add("sigma", at.sigma, at.sigma_error, "sigma")
     return table
+
+
+def _say_what_traits_explain(fit: MixedFit | GlmmFit, console: Console, say: Callable[[str], None]) -> None:
+    """Print how much of the stores' differences traits explain, and what that gains; nothing without traits."""
+    told, gain = differences_explained(fit)
+    if told:
+        console.print(_explained_by_traits(told))
+    if gain is not None:
+        say(
+            f"The traits gain {0.5 * gain.statistic:.2f} in log-likelihood with {gain.parameters} parameters "
+            f"(p = {gain.p_value:.3g})."
+        )
 
 
 def _explained_by_traits(told: Sequence[DifferenceExplained]) -> Table:
