@@ -51,9 +51,9 @@ def _errors(errors: StandardErrors | None) -> dict[str, Any] | None:
 
 
 def mixed_entry(
-    fit: MixedFit, intervals: Sequence[Interval], method: str, tests: Sequence[RandomEffectTest]
+    fit: MixedFit | GlmmFit, intervals: Sequence[Interval], method: str, tests: Sequence[RandomEffectTest]
 ) -> dict[str, Any]:
-    """One entry for a mixed model: K = 1, theta is mu.
+    """One entry for a mixed model: K = 1, theta is mu, of a family on the scale of its linear predictor.
 
     Parameters
     ----------
@@ -63,8 +63,12 @@ def mixed_entry(
     n = len(fit.of_stores)
     mu, omega, sigma = fit.parameters
     components, shares, gamma = variance_components(fit), explained(fit), _of_traits(fit)
+    family = fit.statistics.family if isinstance(fit, GlmmFit) else None
+    tried, at_best = (1, 1) if isinstance(fit, GlmmFit) else (fit.starts_tried, fit.starts_at_best)
     return {
         "model": "hierarchical",
+        **({} if family is None else {"family": family.name, "link": family.link}),
+        **({"quadrature": fit.quadrature} if isinstance(fit, GlmmFit) else {}),
         "k": 1,
         "theta": [mu[:n].tolist()],
         "pi": [1.0],
@@ -72,7 +76,7 @@ def mixed_entry(
         "omega": [omega[:n, :n].tolist()],
         "random": list(fit.random),
         "log_likelihood": fit.log_likelihood,
-        "restricted_log_likelihood": fit.restricted_log_likelihood,
+        "restricted_log_likelihood": None if isinstance(fit, GlmmFit) else fit.restricted_log_likelihood,
         "n_parameters": fit.n_parameters,
         **fit.criteria._asdict(),
         "standard_errors": {
@@ -80,6 +84,7 @@ def mixed_entry(
             "pi": [0.0],
             "sigma": [components.sigma_error],
             "sd": [components.sd_error.tolist()],
+            "correlation": [components.correlation_error.tolist()],
             **gamma[1],
         },
         **gamma[0],
@@ -92,45 +97,7 @@ def mixed_entry(
         "converged": fit.converged,
         "identified": fit.identified,
         "iterations": fit.iterations,
-        "starts": {"tried": fit.starts_tried, "at_best": fit.starts_at_best, "degenerate": 0},
-        "warnings": list(fit.warnings),
-    }
-
-
-def glmm_entry(fit: GlmmFit) -> dict[str, Any]:
-    """One entry for a generalised linear mixed model: K = 1, theta is mu on the scale of the linear predictor."""
-    n, gamma = len(fit.of_stores), _of_traits(fit)
-    mu, omega, sigma = fit.parameters
-    columns = [fit.coefficients.index(name) for name in fit.random]
-    family = fit.statistics.family
-    return {
-        "model": "hierarchical",
-        "family": family.name,
-        "link": family.link,
-        "quadrature": fit.quadrature,
-        "k": 1,
-        "theta": [mu[:n].tolist()],
-        "pi": [1.0],
-        "sigma": [sigma],
-        "omega": [omega[:n, :n].tolist()],
-        "random": list(fit.random),
-        "log_likelihood": fit.log_likelihood,
-        "n_parameters": fit.n_parameters,
-        **fit.criteria._asdict(),
-        "standard_errors": {
-            "theta": [fit.standard_errors[:n].tolist()],
-            "pi": [0.0],
-            "sigma": [fit.sigma_error],
-            "sd": [fit.sd_errors[columns].tolist()],
-            **gamma[1],
-        },
-        **gamma[0],
-        **_explained_by_traits(fit),
-        "singular": [list(fit.singular)],
-        "converged": fit.converged,
-        "identified": fit.identified,
-        "iterations": fit.iterations,
-        "starts": {"tried": 1, "at_best": 1, "degenerate": 0},
+        "starts": {"tried": tried, "at_best": at_best, "degenerate": 0},
         "warnings": list(fit.warnings),
     }
 

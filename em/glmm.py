@@ -23,10 +23,11 @@ from em.design_counts import DesignCounts, by_value, pooled_designs
 from em.designs import orthogonal_coordinates
 from em.errors import InputError
 from em.glmm_search import LOWEST, CarrierSum, Problem, Top, best_glmm, embedded_root
-from em.mixed_model import NO_INFORMATION, Described, MixedParameters, described, of_stores, positions
+from em.mixed_model import NO_INFORMATION, Described, MixedParameters, MixedSigmaRule, described, of_stores, positions
 from em.panel import Panel, statistics_of
 from em.quadrature import integrate, product_rule
 from em.separation import told_of_separation
+from em.spread import Spread, spread
 from em.statistics import Floats, Ints
 from em.store_modes import cells_of, modes
 
@@ -47,8 +48,9 @@ class GlmmFit:
         where it has none).
     log_likelihood : of exactly these parameters, over all stores, by the quadrature used.
     mu_covariance : (coefficient, coefficient) of the estimate of mu, Omega and sigma estimated too.
-    sd_errors : (coefficient,) standard errors of the standard deviations between stores; NaN where these are zero.
-    sigma_error : of sigma; NaN where there is none.
+    spread : standard deviations and correlations between stores, and how well they are known.
+    sigma_rule, sigma_error : whether the family has a dispersion, which is common to all stores; its standard error,
+        zero where there is none, NaN where it is at its bound.
     n_parameters, criteria : how many were free, and the information criteria.
     random : names of the coefficients that vary between stores.
     quadrature : nodes in each direction; 1 is Laplace's approximation.
@@ -64,7 +66,8 @@ class GlmmFit:
     parameters: MixedParameters
     log_likelihood: float
     mu_covariance: Floats = field(repr=False)
-    sd_errors: Floats = field(repr=False)
+    spread: Spread = field(repr=False)
+    sigma_rule: MixedSigmaRule
     sigma_error: float
     n_parameters: int
     criteria: Criteria
@@ -84,6 +87,13 @@ class GlmmFit:
     def standard_errors(self) -> Floats:
         """Of mu; (coefficient,)."""
         return np.sqrt(np.diagonal(self.mu_covariance))
+
+    @property
+    def sd_errors(self) -> Floats:
+        """Of the standard deviations between stores, NaN where these are zero; (coefficient,)."""
+        errors = np.full(len(self.coefficients), np.nan)
+        errors[[self.coefficients.index(name) for name in self.random]] = self.spread.sd_error
+        return errors
 
     @property
     def of_stores(self) -> tuple[str, ...]:
@@ -150,6 +160,12 @@ def fit_glmm(
     return _fit(given, columns, quadrature)
 
 
+def refitted(fit: GlmmFit, random: Sequence[str]) -> GlmmFit:
+    """The model of the same stores with other random coefficients, by the same quadrature."""
+    given = Described(fit.statistics, fit.stores, fit.coefficients, fit.between)
+    return _fit(given, positions(random, fit.of_stores), fit.quadrature)
+
+
 def without_traits(fit: GlmmFit) -> GlmmFit:
     """The model of the same stores in which no traits explain the coefficients."""
     if fit.between is None:
@@ -184,6 +200,7 @@ def _fitted(given: Described[DesignCounts], columns: Ints, quadrature: int) -> G
     omega = omega @ omega.T
     parameters = MixedParameters(back @ top.place.mu, omega, float(np.exp(top.place.log_sigma)))
     covariance, identified = _covariance(top)
+    of_root = slice(p, p + len(top.basis))
     mu_covariance = back @ covariance[:p, :p] @ back.T
     log_likelihood = float(store_log_likelihoods(stats, parameters, quadrature).sum())
     n_parameters = p + q * (q + 1) // 2 + stats.family.dispersed
@@ -191,8 +208,9 @@ def _fitted(given: Described[DesignCounts], columns: Ints, quadrature: int) -> G
         parameters=parameters,
         log_likelihood=log_likelihood,
         mu_covariance=0.5 * (mu_covariance + mu_covariance.T),
-        sd_errors=_sd_errors(covariance[p : p + len(top.basis)][:, p : p + len(top.basis)], inside, top, columns, p),
-        sigma_error=parameters.sigma * float(np.sqrt(covariance[-1, -1])) if stats.family.dispersed else float("nan"),
+        spread=spread(omega[np.ix_(columns, columns)], own_root, inside @ top.basis, covariance[of_root, of_root]),
+        sigma_rule="common" if stats.family.dispersed else "fixed",
+        sigma_error=parameters.sigma * float(np.sqrt(covariance[-1, -1])) if stats.family.dispersed else 0.0,
         n_parameters=n_parameters,
         criteria=criteria(
             log_likelihood, n_parameters, 0, stats.n_stores, stats.n_observations, np.ones((stats.n_stores, 1))
@@ -242,18 +260,6 @@ def _covariance(top: Top) -> tuple[Floats, bool]:
     if known:
         covariance[np.ix_(free, free)] = (vectors / values) @ vectors.T * np.outer(size[free], size[free])
     return covariance, known
-
-
-def _sd_errors(covariance: Floats, inside: Floats, top: Top, columns: Ints, p: int) -> Floats:
-    """Standard errors of standard deviations by the delta method; (coefficient,), NaN where nothing varies."""
-    errors = np.full(p, np.nan)
-    root = inside @ top.place.root
-    for a, column in enumerate(columns):
-        sd = float(np.sqrt(np.square(root[a]).sum()))
-        if sd > 0.0:
-            slope = np.einsum("jb,b->j", inside[a] @ top.basis, root[a]) / sd
-            errors[column] = np.sqrt(slope @ covariance @ slope)
-    return errors
 
 
 def _warnings(

@@ -58,12 +58,11 @@ def describe(fit: GlmmFit) -> str:
     for c, name in enumerate(fit.of_stores):
         spread = f"{sd[c]:20.4f}{_bracketed(fit.sd_errors[c])}" if name in fit.random else f"{'-':>20}"
         lines.append(f"{name:<16}{p.mu[c]:10.4f}{_bracketed(fit.standard_errors[c])}{spread}")
-    columns = [fit.coefficients.index(name) for name in fit.random]
-    for j, a in enumerate(columns):
-        for c in columns[:j]:
-            if sd[a] * sd[c] > 0.0:
-                correlation = p.omega[a, c] / (sd[a] * sd[c])
-                lines.append(f"correlation of {fit.coefficients[c]} and {fit.coefficients[a]}: {correlation:.4f}")
+    at = fit.spread
+    for a, name in enumerate(fit.random):
+        for c in range(a):
+            told = f"{at.correlation[a, c]:.4f} {_bracketed(at.correlation_error[a, c]).strip()}"
+            lines.append(f"correlation of {fit.random[c]} and {name}: {told}")
     lines += told_effects(fit)
     lines += [f"singular: {told}" for told in fit.singular]
     return "\n".join([*lines, *(f"not to be trusted: {reason}" for reason in fit.warnings)])

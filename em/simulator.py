@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from em.between import Between
+from em.errors import InputError
 from em.families.family import Family
 from em.panel import Columns, Panel
 from em.response import LOG_SALES, Response
@@ -95,7 +96,15 @@ def simulate_panel(
     exposure : of a count or an amount; (store, week), or what broadcasts to it.
     trials : of a binomial; the same.
     between, gamma : traits of the stores and their effects (trait, coefficient), added to the coefficients.
+
+    Raises
+    ------
+    InputError
+        When the family has no such exposure or trials.
     """
+    for name, given in (("exposure", exposure), ("trials", trials)):
+        if np.any(np.asarray(given) != 1.0) and family.size != name:
+            raise InputError(f"{name} does not go with the family {family.name}; expected no {name}")
     segment, theta = draw_coefficients(rng, truth, n_stores)
     if between is not None and gamma is not None:
         theta = theta + between.values @ gamma

@@ -80,6 +80,12 @@ def test_segments_and_a_continuum_of_each_family(ended, visits, tmp_path, family
     assert entry["standard_errors"]["sd"] == pytest.approx([fit.sd_errors[0]])
     assert abs(np.sqrt(entry["omega"][0][0][0]) - 0.6) < 4.0 * fit.sd_errors[0]
     assert "sd of intercept" in end.out
+    assert entry["interval_method"] == record["settings"]["intervals"] == "wald"
+    ends = {one["kind"]: (one["lower"], one["upper"]) for one in entry["intervals"] if one["of"] == ["intercept"]}
+    assert ends["sd"][0] < np.sqrt(entry["omega"][0][0][0]) < ends["sd"][1]
+    assert f"{ends['sd'][0]:.4f}" in end.out
+    assert entry["random_effect_tests"][0]["p_value"] < 1e-6
+    assert 0.0 < entry["explained"]["intraclass_correlation"] < 1.0
     assert {"theta_intercept", "theta_intercept_pooling"} <= set(pd.read_csv(stores).columns)
 
 
@@ -150,6 +156,10 @@ def test_a_wide_file_of_counts_takes_its_price(tmp_path):
             "differs between weeks of the store; expected one value for each store in a trait of --between",
         ),
         (["--family", "poisson", "--formula", "visits ~ promotion", "--quadrature", "5"], "--quadrature does not go"),
+        (
+            ["--family", "poisson", "--model", "hierarchical", "--intervals", "profile"],
+            "--intervals profile does not go with --family poisson; expected wald",
+        ),
         (
             ["--family", "poisson", "--formula", "visits ~ promotion", "--model", "normal-mixture"],
             "expected --model mix",

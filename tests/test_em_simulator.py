@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 
 from em.between import centred_traits
 from em.design_counts import DesignCounts
+from em.errors import InputError
 from em.estimate import command as estimate
 from em.families import FAMILIES
 from em.panel import statistics_of
@@ -72,6 +73,8 @@ def test_traits_and_designs_of_a_stores_own_shift_its_coefficients():
     assert_allclose(theta - truth.mu, np.outer(np.arange(4.0) - 1.5, gamma[0]))
     assert_allclose(panel.x[3:6], X + 1.0)
     assert panel.between is between
+    with pytest.raises(InputError, match="trials does not go with the family poisson"):
+        simulate_panel(np.random.default_rng(0), FAMILIES["poisson"], truth, own, 4, trials=8.0)
     assert panel.coefficients == ("level", "slope")
 
 
