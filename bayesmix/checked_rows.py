@@ -86,7 +86,7 @@ def rows_of(panel: Panel) -> Rows:
     if panel.response is None:
         raise InputError(f"{panel.file}: holds log sales; expected counts, choices or amounts (--family)")
     family, _, offset, trials = panel.response
-    cells, cell = distinct_rows(np.column_stack([panel.store, panel.x, offset]))
+    cells, cell = distinct_rows(np.column_stack([panel.store.astype(float), panel.x, offset]))
     order = np.argsort(cell, kind="stable")
     return Rows(
         family, len(panel.stores), cells[:, 0].astype(np.intp), cells[:, 1:-1], cells[:, -1],
@@ -96,7 +96,7 @@ def rows_of(panel: Panel) -> Rows:
 
 def distinct(rows: Rows) -> Seen:
     """Each distinct row once."""
-    found, index = distinct_rows(np.column_stack([rows.cell, rows.y, rows.trials]))
+    found, index = distinct_rows(np.column_stack([rows.cell.astype(float), rows.y, rows.trials]))
     return Seen(found[:, 0].astype(np.intp), found[:, 1], found[:, 2], np.bincount(index).astype(float))
 
 

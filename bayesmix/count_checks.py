@@ -6,12 +6,12 @@ they do not find may be. They are not cross-validated.
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from bayesmix.calibration_curve import Calibration, calibration
-from bayesmix.checked_rows import StoreDraws, rows_of
+from bayesmix.checked_rows import Rows, StoreDraws, rows_of
 from bayesmix.envelope import envelope
 from bayesmix.frequencies import Frequencies, bins_of, counted, expected
 from bayesmix.pit_of_rows import Pit, pit
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+Kind = Literal["counts", "shares", "choices", "amounts"]
+
 
 @dataclass(frozen=True)
 class CountChecks:
@@ -33,7 +35,7 @@ class CountChecks:
     ----------
     family : name of the family that was fitted.
     rows, stores, draws, replicates : how many there are of each.
-    of_trials : whether responses are successes among trials.
+    kind : what the responses are: counts, shares of trials, choices (one trial in each row) or amounts.
     groups : "all stores", and the segments where there are several.
     group_stores : (group,) sum of the memberships of each.
     statistics : by name, one for each group: `rows` and `stores` (Pearson's statistic for each row, and of stores'
@@ -48,7 +50,7 @@ class CountChecks:
     stores: int
     draws: int
     replicates: int
-    of_trials: bool
+    kind: Kind
     groups: tuple[str, ...]
     group_stores: Floats = field(repr=False)
     statistics: dict[str, list[Replicated]]
@@ -130,7 +132,7 @@ def count_checks(
         stores=rows.n_stores,
         draws=len(theta),
         replicates=replicates.number,
-        of_trials=rows.of_trials,
+        kind=_kind(rows),
         groups=("all stores", *(f"segment {k}" for k in range(1, share.shape[1]))),
         group_stores=share.sum(0),
         statistics=replicates.statistics,
@@ -138,3 +140,9 @@ def count_checks(
         pit=None if rows.yes_or_no else pit(rows, draws, seed),
         calibration=calibration(rows, draws, seed) if rows.of_trials else None,
     )
+
+
+def _kind(rows: Rows) -> Kind:
+    if rows.of_trials:
+        return "choices" if rows.yes_or_no else "shares"
+    return "counts" if rows.family.discrete else "amounts"

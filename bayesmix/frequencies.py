@@ -30,12 +30,12 @@ class Bins(NamedTuple):
     ----------
     upper : (bin,) the highest response or share of each; infinity or 1 at last.
     of_shares : whether responses are divided by their trials.
-    single : whether each bin but the last holds one count.
+    whole : whether responses are counts, so that bins are runs of whole numbers.
     """
 
     upper: Floats
     of_shares: bool
-    single: bool
+    whole: bool
 
 
 class Frequencies(NamedTuple):
@@ -72,15 +72,15 @@ def bins_of(rows: Rows) -> Bins | None:
     if rows.yes_or_no:
         return None
     if rows.of_trials and np.ptp(rows.trials) > 0.0:
-        return Bins(np.arange(0, 21) / 20.0, of_shares=True, single=False)
+        return Bins(np.arange(0, 21) / 20.0, of_shares=True, whole=False)
     if not rows.family.discrete:
         low, high = np.log(np.quantile(rows.y, [0.005, 0.995]))
-        return Bins(np.append(np.exp(np.linspace(low, high, 25)), np.inf), of_shares=False, single=False)
+        return Bins(np.append(np.exp(np.linspace(low, high, 25)), np.inf), of_shares=False, whole=False)
     last = float(np.sort(rows.y)[-min(TAIL, rows.y.size)])
     powers = (width * 10**power for power in range(18) for width in WIDTHS)
     width = next(one for one in powers if (last + 1.0) / one <= MOST_BINS)
     upper = np.arange(1.0, np.floor(last / width) + 1.0) * width - 1.0
-    return Bins(np.append(upper, rows.trials.max() if rows.of_trials else np.inf), of_shares=False, single=width == 1)
+    return Bins(np.append(upper, rows.trials.max() if rows.of_trials else np.inf), of_shares=False, whole=True)
 
 
 def counted(bins: Bins, y: Floats, trials: Floats) -> Floats:
@@ -118,7 +118,7 @@ class Nodes(NamedTuple):
 
 
 def _nodes(family: Family, eta: Floats, log_sigma: Floats, trials: float, weight: Floats, most: int) -> Nodes:
-    """The distribution of predictors and dispersions on a grid, each divided linearly among the four nodes around it."""
+    """The distribution of predictors and dispersions on a grid, each divided linearly among the nodes around it."""
     fine = np.linspace(eta.min(), eta.max(), FINE)
     of = np.full(FINE, trials)
     information = -family.slopes(fine, float(log_sigma.min()))[1].of(family.mean(fine, of), of)

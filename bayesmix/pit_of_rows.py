@@ -46,8 +46,8 @@ def pit(rows: Rows, draws: StoreDraws, seed: int = 0, band: float = BAND) -> Pit
 
     Parameters
     ----------
-    band : probability that the histogram of a right model stays inside. Rows are independent given the draw that is as
-        good as the truth, and there are many: the band is that of a normal vector whose covariance replicated rows show.
+    band : probability that the histogram of a right model stays inside. Given the truth rows are independent, and there
+        are many: the band is that of a normal vector, whose covariance replicated rows show.
     """
     seen, family = distinct(rows), rows.family
     chosen = evenly(draws, min(len(draws.theta), int(np.clip(MOST_ROWS // seen.y.size, FEWEST, MOST))))
