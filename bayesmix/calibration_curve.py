@@ -64,7 +64,7 @@ def calibration(rows: Rows, draws: StoreDraws, seed: int = 0) -> Calibration:
     for draw in watched(chosen, "calibrating", chosen.size):
         share, number, successes = _grouped(expit(predictors(rows, draws, draw)[0]), n, total)
         density += np.bincount(np.searchsorted(0.5 * (at[1:] + at[:-1]), share), number, at.size)
-        again = rng.binomial(np.rint(number).astype(np.int64), share)
+        again = rng.binomial(np.rint(number).astype(np.int64), share).astype(float)
         for of, curve, score in zip((successes, again), curves, scores, strict=True):
             one, parts = _isotonic(share, of, number, at)
             curve.append(one)

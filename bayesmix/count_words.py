@@ -1,7 +1,5 @@
 """What the checks of counts, choices and amounts say to an analyst: a finding for each, with its numbers."""
 
-import numpy as np
-
 from bayesmix.count_checks import CountChecks
 from bayesmix.distribution_words import Verdict, count, of_calibration, of_frequencies, of_pit
 from bayesmix.replicates import Replicated

@@ -5,7 +5,7 @@ import numpy as np
 from em.statistics import Floats
 
 BAND = 0.99  # probability that a curve of the model stays inside everywhere
-NORMALS = 20_000  # draws from which the height of a band of normal curves is read
+NORMALS = 10_000  # draws from which the height of a band of normal curves is read
 
 
 def envelope(curves: Floats, band: float = BAND) -> tuple[Floats, Floats]:

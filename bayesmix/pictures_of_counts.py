@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bayesmix.calibration_curve import Calibration
 from bayesmix.drawing import WIDTH, figure, units
@@ -60,9 +60,10 @@ def classes_picture(of: Frequencies) -> Figure:
 
 def _roots(axes: Axes, highest: float) -> None:
     """Round frequencies as ticks on an axis of their roots."""
-    wanted = np.square(np.linspace(0.0, highest, 6))
-    digits = 10.0 ** np.maximum(np.floor(np.log10(np.maximum(wanted, 1.0))) - 1.0, 0.0)
-    whole = np.unique(np.round(wanted / digits) * digits)
+    wanted = np.maximum(np.square(np.linspace(0.0, highest, 6)), 1e-9)
+    digit = 10.0 ** np.floor(np.log10(np.maximum(wanted, 1.0)))
+    whole = np.unique(np.round(wanted / digit) * digit)
+    whole = whole[whole <= max(highest, 1.0) ** 2]
     axes.set_yticks(list(np.sqrt(whole)), [units(one) for one in whole])
 
 
@@ -80,8 +81,12 @@ def _short(bins: Bins, i: int) -> str:
     if bins.whole:
         return units(float(bins.upper[i - 1]) + 1.0 if i else 0.0) + "+" * bool(np.isinf(bins.upper[i]))
     if bins.of_shares:
-        return f"{100.0 * bins.upper[i]:.0f} %"
-    return "more" if np.isinf(bins.upper[i]) else f"{bins.upper[i]:.3g}"
+        return _percent(float(bins.upper[i]))
+    return "more" if np.isinf(bins.upper[i]) else f"{bins.upper[i]:.2g}"
+
+
+def _percent(share: float, _: int | None = None) -> str:
+    return f"{100.0 * share:.3g} %"
 
 
 def tenths_picture(of: Pit) -> Figure:
@@ -95,7 +100,7 @@ def tenths_picture(of: Pit) -> Figure:
     axes.set(xlim=(0, 1), ylim=(max(0.0, 1.0 / BINS - far), 1.0 / BINS + far))
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    axes.yaxis.set_major_formatter(FuncFormatter(_percent))
     axes.grid(visible=False)
     axes.set_xlabel("Place of a row in what is predicted of it")
     axes.set_ylabel("Share of the rows")
@@ -113,7 +118,7 @@ def calibration_picture(of: Calibration) -> Figure:
     axes.set(xlim=(low, high), ylim=(low, high))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(5))
-        axis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+        axis.set_major_formatter(FuncFormatter(_percent))
     axes.grid(visible=False)
     axes.set_xlabel("Predicted")
     axes.set_ylabel("Came true")

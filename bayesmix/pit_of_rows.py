@@ -19,7 +19,7 @@ from em.statistics import Floats
 BINS = 10
 MOST_ROWS = 6_000_000  # rows times draws
 FEWEST, MOST = 20, 300  # draws
-FOR_BAND = 300_000  # rows replicated to learn how the histogram of a right model varies
+FOR_BAND = 100_000  # rows replicated to learn how the histogram of a right model varies
 
 
 class Pit(NamedTuple):
@@ -49,15 +49,19 @@ def pit(rows: Rows, draws: StoreDraws, seed: int = 0, band: float = BAND) -> Pit
     band : probability that the histogram of a right model stays inside. Given the truth rows are independent, and there
         are many: the band is that of a normal vector, whose covariance replicated rows show.
     """
-    seen, family = distinct(rows), rows.family
+    reach = normal_reach(_covariance(rows, draws, np.random.default_rng(seed)), band)
+    return Pit(histogram(rows, draws), np.maximum(1.0 / BINS - reach, 0.0), 1.0 / BINS + reach)
+
+
+def histogram(rows: Rows, draws: StoreDraws) -> Floats:
+    """The share of the rows in each tenth, averaged over draws; (bin,)."""
+    seen = distinct(rows)
     chosen = evenly(draws, min(len(draws.theta), int(np.clip(MOST_ROWS // seen.y.size, FEWEST, MOST))))
     below = np.zeros(BINS - 1)
     for draw in watched(chosen, "placing rows in their predictions", chosen.size):
         eta, log_sigma = predictors(rows, draws, draw)
-        below += seen.count @ shares_below(family, seen.y, eta[seen.cell], seen.trials, log_sigma[seen.cell])
-    observed = np.diff(below / (chosen.size * rows.y.size), prepend=0.0, append=1.0)
-    reach = normal_reach(_covariance(rows, draws, np.random.default_rng(seed)), band)
-    return Pit(observed, np.maximum(1.0 / BINS - reach, 0.0), 1.0 / BINS + reach)
+        below += seen.count @ shares_below(rows.family, seen.y, eta[seen.cell], seen.trials, log_sigma[seen.cell])
+    return np.diff(below / (chosen.size * rows.y.size), prepend=0.0, append=1.0)
 
 
 def shares_below(family: Family, y: Floats, eta: Floats, trials: Floats, log_sigma: Floats) -> Floats:

@@ -107,10 +107,13 @@ def numbers(rows: Rows, y: Floats, mean: Floats, variance: Floats, share: Floats
         return np.bincount(store, amount, rows.n_stores)
 
     off = y - mean
-    found = {"stores": share.T @ _squared(by_store(off), by_store(variance)) / share.sum(0)}
+    totals = share.T @ _squared(by_store(off), by_store(variance)) / share.sum(0)
     if rows.yes_or_no:
-        return found
-    found["rows"] = share.T @ by_store(_squared(off, variance)) / (share.T @ by_store(np.ones(y.size)))
+        return {"stores": totals}
+    found = {
+        "rows": share.T @ by_store(_squared(off, variance)) / (share.T @ by_store(np.ones(y.size))),
+        "stores": totals,
+    }
     if rows.family.discrete:
         found["zeros"] = share.T @ by_store((y == 0.0).astype(float))
     if rows.of_trials:
