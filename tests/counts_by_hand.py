@@ -20,15 +20,16 @@ def stores(count, level=0.8, spread=0.5, seed=0):
     return np.random.default_rng(seed).normal([level, 0.3], [spread, 0.1], (count, 2))
 
 
-def panel_of(name, theta, weeks, *, sizes=(1.0,), y=None, seed=0):
+def panel_of(name, theta, weeks, *, sizes=(1.0,), exposures=(1.0,), y=None, seed=0):
     """A panel of a family, or of given responses taken for that family's."""
     family, rng = FAMILIES[name], np.random.default_rng(seed + 1)
     store, x = covariate(len(theta), weeks, seed)
     trials = rng.choice(sizes, store.size)
-    eta = np.einsum("rp,rp->r", x, theta[store])
+    offset = np.log(rng.choice(exposures, store.size))
+    eta = offset + np.einsum("rp,rp->r", x, theta[store])
     y = family.draw(rng, eta, trials, np.log(SIGMA)) if y is None else y
     names = tuple(f"shop {i}" for i in range(len(theta)))
     return Panel(
         names, ("1",), ("intercept", "display"), store, np.zeros(store.size, dtype=np.intp), x, y, "made.csv", "",
-        response=Response(family, "visits", np.zeros(store.size), trials),
+        response=Response(family, "visits", offset, trials),
     )  # fmt: skip

@@ -80,7 +80,8 @@ def test_draws_of_other_stores_are_refused():
 @pytest.mark.parametrize("sizes", [(8.0,), (3.0, 8.0)])
 def test_expected_frequencies_are_sums_over_rows_and_draws(name, sizes):
     theta = stores(6, level=1.5)
-    rows = rows_of(panel_of(name, theta, 15, sizes=sizes if name == "binomial" else (1.0,)))
+    panel = panel_of(name, theta, 15, sizes=sizes if name == "binomial" else (1.0,), exposures=(1.0, 3.0))
+    rows = rows_of(panel)
     draws, bins = several(theta), bins_of(rows)
     assert bins is not None
     upper = (
@@ -182,9 +183,8 @@ def test_numbers_are_those_of_loops_over_rows():
         of_stores = [(rows.y - mean)[store == s].sum() ** 2 / variance[store == s].sum() for s in range(4)]
         assert result["stores"][g] == pytest.approx(share[:, g] @ of_stores / share[:, g].sum())
     counts = rows_of(panel_of("poisson", theta, 7))
-    largest = numbers(counts, counts.y, 0.0 * counts.y, 1.0 + 0.0 * counts.y, share)["largest"]
-    of_store = counts.store_of_row
-    assert_array_equal(largest, [counts.y.max(), counts.y[of_store <= 1].max(), counts.y[of_store >= 2].max()])
+    y = 10.0 - counts.store_of_row
+    assert_array_equal(numbers(counts, y, 0.0 * y, 1.0 + 0.0 * y, share)["largest"], [10.0, 10.0, 8.0])
 
 
 def test_replicates_place_a_number_among_themselves():
@@ -262,7 +262,7 @@ def test_zeros_of_another_kind_are_found_and_counted():
 def test_stores_that_differ_under_one_segment_are_told_apart_from_scatter():
     theta = stores(60, level=1.0, spread=0.6)
     panel = panel_of("poisson", theta, 25)
-    same = np.broadcast_to(theta.mean(0), theta.shape) + [0.15, 0.0]
+    same = [*np.broadcast_to(theta.mean(0), theta.shape), 0.15, 0.0]
     told = found(count_checks(panel, *truth(same)))
     assert told["stores"].departs
     assert "more segments, or --model hierarchical" in told["stores"].text
