@@ -262,7 +262,7 @@ def test_zeros_of_another_kind_are_found_and_counted():
 def test_stores_that_differ_under_one_segment_are_told_apart_from_scatter():
     theta = stores(60, level=1.0, spread=0.6)
     panel = panel_of("poisson", theta, 25)
-    same = [*np.broadcast_to(theta.mean(0), theta.shape), 0.15, 0.0]
+    same = np.tile(theta.mean(0) + np.array([0.15, 0.0]), (60, 1))
     told = found(count_checks(panel, *truth(same)))
     assert told["stores"].departs
     assert "more segments, or --model hierarchical" in told["stores"].text
