@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from em.design_counts import distinct_rows
+from em.design_counts import DesignCounts, distinct_rows
 from em.errors import InputError
 from em.families.family import Family
 from em.panel import Panel
@@ -75,23 +75,48 @@ class Seen(NamedTuple):
     count: Floats
 
 
-def rows_of(panel: Panel) -> Rows:
-    """The rows of a panel of another family than log sales.
+def rows_of(data: Panel | DesignCounts) -> Rows:
+    """The rows of a panel of another family than log sales, or of its statistics where these still tell them apart.
 
     Raises
     ------
     InputError
-        When the panel holds log sales.
+        When the panel holds log sales, or a store's statistics do not say which response goes with which design.
     """
-    if panel.response is None:
-        raise InputError(f"{panel.file}: holds log sales; expected counts, choices or amounts (--family)")
-    family, _, offset, trials = panel.response
-    cells, cell = distinct_rows(np.column_stack([panel.store.astype(float), panel.x, offset]))
+    if isinstance(data, DesignCounts):
+        return _rows_of_statistics(data)
+    if data.response is None:
+        raise InputError(f"{data.file}: holds log sales; expected counts, choices or amounts (--family)")
+    family, _, offset, trials = data.response
+    cells, cell = distinct_rows(np.column_stack([data.store.astype(float), data.x, offset]))
     order = np.argsort(cell, kind="stable")
     return Rows(
-        family, len(panel.stores), cells[:, 0].astype(np.intp), cells[:, 1:-1], cells[:, -1],
-        cell[order], panel.y[order], trials[order],
+        family, len(data.stores), cells[:, 0].astype(np.intp), cells[:, 1:-1], cells[:, -1],
+        cell[order], data.y[order], trials[order],
     )  # fmt: skip
+
+
+def _rows_of_statistics(stats: DesignCounts) -> Rows:
+    """Rows where every design of a store was met once, or responses are yes or no, or all stores have one design."""
+    n_rows = np.bincount(stats.value_store, stats.count, stats.n_stores)
+    n_cells = np.bincount(stats.store, minlength=stats.n_stores)
+    cells = np.arange(stats.store.size)
+    if np.array_equal(n_rows, n_cells):
+        cell, y, trials = cells, stats.total, stats.n
+    elif stats.family.link == "logit" and stats.trials.max() == 1.0:
+        cell = np.repeat(cells, stats.n.astype(np.intp))
+        number = np.arange(cell.size) - np.searchsorted(cell, cell)
+        y, trials = (number < stats.total[cell]).astype(float), np.ones(cell.size)
+    elif np.all(n_cells == 1):
+        value = np.repeat(np.arange(stats.value.size), stats.count.astype(np.intp))
+        cell, y, trials = stats.value_store[value], stats.y[stats.value[value]], stats.trials[stats.value[value]]
+    else:
+        raise InputError(
+            "stores met designs more than once, so their statistics do not hold their rows; expected the panel"
+        )
+    return Rows(
+        stats.family, stats.n_stores, stats.store, stats.x[stats.design], stats.offset[stats.design], cell, y, trials
+    )
 
 
 def distinct(rows: Rows) -> Seen:

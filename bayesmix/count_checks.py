@@ -16,6 +16,7 @@ from bayesmix.envelope import envelope
 from bayesmix.frequencies import Frequencies, bins_of, counted, expected
 from bayesmix.pit_of_rows import Pit, pit
 from bayesmix.replicates import Replicated, replicate
+from em.design_counts import DesignCounts
 from em.errors import InputError
 from em.panel import Panel
 from em.statistics import Floats
@@ -85,13 +86,18 @@ class CountChecks:
 
 
 def count_checks(
-    panel: Panel, theta: Floats, sigma: Floats | None = None, membership: Floats | None = None, *, seed: int = 0
+    data: Panel | DesignCounts,
+    theta: Floats,
+    sigma: Floats | None = None,
+    membership: Floats | None = None,
+    *,
+    seed: int = 0,
 ) -> CountChecks:
     """Check a model of a panel of counts, choices or amounts.
 
     Parameters
     ----------
-    panel : the rows that were fitted.
+    data : the panel that was fitted; or the statistics of its stores, where these still tell rows apart.
     theta : (draw, store, coefficient) draws of every store's coefficients, given its data; segments' where a mixture
         has no others, each draw with the segments that its stores were drawn into. One draw is an estimate taken for
         the truth: then rows lie nearer to what is fitted than to what is true, and scatter is understated.
@@ -102,11 +108,11 @@ def count_checks(
     Raises
     ------
     InputError
-        When the panel holds log sales.
+        When the panel holds log sales, or the statistics do not tell rows apart.
     ValueError
         When the draws are not of the panel's stores and coefficients.
     """
-    rows = rows_of(panel)
+    rows = rows_of(data)
     sigma = np.ones(theta.shape[:2]) if sigma is None else sigma
     if theta.shape[1:] != (rows.n_stores, rows.x.shape[1]) or sigma.shape != theta.shape[:2]:
         raise ValueError(f"theta {theta.shape} and sigma {sigma.shape} are not draws of {rows.n_stores} stores")

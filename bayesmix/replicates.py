@@ -106,12 +106,13 @@ def numbers(rows: Rows, y: Floats, mean: Floats, variance: Floats, share: Floats
     def by_store(amount: Floats) -> Floats:
         return np.bincount(store, amount, rows.n_stores)
 
-    off = y - mean
-    totals = share.T @ _squared(by_store(off), by_store(variance)) / share.sum(0)
+    off, stores = y - mean, np.maximum(share.sum(0), np.finfo(float).tiny)
+    n_rows = np.maximum(share.T @ by_store(np.ones(y.size)), np.finfo(float).tiny)
+    totals = share.T @ _squared(by_store(off), by_store(variance)) / stores
     if rows.yes_or_no:
         return {"stores": totals}
     found = {
-        "rows": share.T @ by_store(_squared(off, variance)) / (share.T @ by_store(np.ones(y.size))),
+        "rows": share.T @ by_store(_squared(off, variance)) / n_rows,
         "stores": totals,
     }
     if rows.family.discrete:

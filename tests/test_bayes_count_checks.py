@@ -20,7 +20,7 @@ from bayesmix.pit_of_rows import BINS, Pit, histogram, pit
 from bayesmix.replicates import against, numbers
 from bayesmix.svg import inline_svg
 from em.errors import InputError
-from em.panel import Panel
+from em.panel import Panel, statistics_of
 
 SIZES = {"binomial": (3.0, 8.0)}
 KINDS = ("poisson", "negative-binomial", "binomial", "bernoulli", "gamma")
@@ -69,6 +69,32 @@ def test_log_sales_are_refused():
     panel = panel_of("poisson", stores(2), 3)
     with pytest.raises(InputError, match="holds log sales; expected counts"):
         rows_of(Panel(**{**panel.__dict__, "response": None}))
+
+
+@pytest.mark.parametrize(("name", "decimals", "constant"), [("binomial", 9, False), ("bernoulli", 0, False),
+                                                             ("negative-binomial", 9, True)])  # fmt: skip
+def test_statistics_stand_for_rows_where_they_tell_them_apart(name, decimals, constant):
+    panel = panel_of(name, stores(5), 8, sizes=SIZES.get(name, (1.0,)))
+    x = panel.x + np.random.default_rng(1).normal(size=panel.x.shape) * [0.0, 10.0**-1]
+    x = np.ones_like(x) if constant else x.round(decimals)
+    panel = Panel(**{**panel.__dict__, "x": x})
+    by_panel, by_statistics = rows_of(panel), rows_of(statistics_of(panel))
+    for one, other in zip(distinct(by_panel), distinct(by_statistics), strict=True):
+        assert_allclose(one, other)
+    assert_allclose(by_panel.x, by_statistics.x)
+
+
+def test_statistics_that_lost_their_rows_are_refused():
+    panel = panel_of("poisson", stores(5), 40)
+    with pytest.raises(InputError, match="expected the panel"):
+        rows_of(statistics_of(panel))
+
+
+def test_an_empty_segment_is_no_alarm():
+    theta = stores(8)
+    checks = count_checks(panel_of("poisson", theta, 9), *truth(theta), np.column_stack([np.ones(8), np.zeros(8)]))
+    assert np.isfinite(checks.to_dataframe().to_numpy(float)).all()
+    assert not checks.departs
 
 
 def test_draws_of_other_stores_are_refused():
