@@ -17,7 +17,7 @@ from em.families.family import Family, log_density
 from em.statistics import Floats
 
 BINS = 10
-MOST_ROWS = 6_000_000  # rows times draws
+MOST_ROWS = 3_000_000  # rows times draws
 FEWEST, MOST = 20, 300  # draws
 FOR_BAND = 100_000  # rows replicated to learn how the histogram of a right model varies
 

@@ -17,7 +17,7 @@ from em.command import watched
 from em.statistics import Floats
 
 REPLICATES, FEWEST = 400, 100
-MOST_ROWS = 20_000_000  # replicated in all, where that leaves enough replicates
+MOST_ROWS = 10_000_000  # replicated in all, where that leaves enough replicates
 ALARM = 0.01  # share of replicates as far out, on both sides together, below which a number departs
 
 
