@@ -79,9 +79,9 @@ def findings(sessions: Sessions, models: Models, covered: list[Coverage]) -> Fin
         f"B changes the share of sessions with a purchase by {points(averages[gee.name])} percentage points "
         f"(95\N{NO-BREAK SPACE}% interval by GEE, which counts {sessions.users} users; the truth is "
         f"{100.0 * truth.difference:.1f}). A logistic regression of the same {sessions.user.size:,} sessions that "
-        f"ignores users says {points(averages[glm.name])}. In {by_model[glm.name].experiments} simulated experiments of this "
-        f"kind its 95\N{NO-BREAK SPACE}% intervals held the truth in {share(by_model[glm.name])}, those of GEE in "
-        f"{share(by_model[gee.name])}."
+        f"ignores users says {points(averages[glm.name])}. In {by_model[glm.name].experiments} simulated experiments "
+        f"of this kind its 95\N{NO-BREAK SPACE}% intervals held the truth in {share(by_model[glm.name])}, those of GEE "
+        f"in {share(by_model[gee.name])}."
     )
     contents = {
         "headline": headline,
