@@ -66,8 +66,8 @@ class Frequencies(NamedTuple):
 def bins_of(rows: Rows) -> Bins | None:
     """Classes that suit the responses; None for single trials, whose frequencies any model gets right.
 
-    Counts have bins of one width, a round number, after zero, and an open last one that holds the few largest. Shares of trials
-    that differ have twentieths, amounts even steps of their logarithm.
+    Counts have bins of one width, a round number, after zero, and an open last one that holds the few largest. Shares
+    of trials that differ have twentieths, amounts even steps of their logarithm.
     """
     if rows.yes_or_no:
         return None
