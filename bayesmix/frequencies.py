@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesmix.checked_rows import Rows, StoreDraws, evenly, predictors
+from bayesmix.envelope import ROUNDING
 from em.families.family import Family
 from em.statistics import Floats
 
@@ -60,14 +61,14 @@ class Frequencies(NamedTuple):
         root = np.sqrt(self.observed)
         beyond = np.maximum(root - np.sqrt(self.high), np.sqrt(self.low) - root)
         order = np.argsort(-beyond, kind="stable")
-        return order[beyond[order] > 0.0]
+        return order[beyond[order] > ROUNDING]
 
 
 def bins_of(rows: Rows) -> Bins | None:
     """Classes that suit the responses; None for single trials, whose frequencies any model gets right.
 
-    Counts have bins of one width, a round number, after zero, and an open last one that holds the few largest. Shares of trials
-    that differ have twentieths, amounts even steps of their logarithm.
+    Counts have bins of one width, a round number, after zero, and an open last one that holds the few largest. Shares
+    of trials that differ have twentieths, amounts even steps of their logarithm.
     """
     if rows.yes_or_no:
         return None
