@@ -1,7 +1,8 @@
 """Sampling on columns centred at the panel's means, so that neither priors nor steps depend on the currency.
 
-The intercept is log sales where every other column is zero, at a price of one; on centred columns it is log sales at
-the average (log) price, of which something is known before the data are seen. With x_c = x - mean,
+The intercept is log sales (or a family's linear predictor) where every other column is zero, at a price of one; on
+centred columns it is that at the average (log) price, of which something is known before the data are seen. With
+x_c = x - mean,
 
     theta = back theta_c,   mu = back mu_c,   Omega = back Omega_c back'.
 
@@ -14,9 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bayesmix.stores import Stores, mean_row, on_columns
 from em.mixture import MixtureParameters
 from em.normal_mixture import NormalMixtureParameters
-from em.statistics import Floats, GaussianStatistics
+from em.statistics import Floats
 
 
 class Centred(NamedTuple):
@@ -28,11 +30,11 @@ class Centred(NamedTuple):
     back : (coefficient, coefficient), from coefficients of centred columns to those of the columns as they are.
     """
 
-    statistics: GaussianStatistics
+    statistics: Stores
     back: Floats
 
 
-def centre(stats: GaussianStatistics, coefficients: tuple[str, ...], random: Sequence[str] | None = None) -> Centred:
+def centre(stats: Stores, coefficients: tuple[str, ...], random: Sequence[str] | None = None) -> Centred:
     """Statistics on columns centred at their means over all rows; as they are where there is no intercept.
 
     Parameters
@@ -43,8 +45,7 @@ def centre(stats: GaussianStatistics, coefficients: tuple[str, ...], random: Seq
     if "intercept" not in coefficients:
         return Centred(stats, back)
     one = coefficients.index("intercept")
-    total = stats.xtx.sum(0)
-    mean = total[one] / total[one, one]
+    mean = mean_row(stats, one)
     mean[one] = 0.0
     if random is not None and "intercept" not in random:
         mean[[name in random for name in coefficients]] = 0.0
@@ -52,10 +53,9 @@ def centre(stats: GaussianStatistics, coefficients: tuple[str, ...], random: Seq
     return centred_by(stats, back)
 
 
-def centred_by(stats: GaussianStatistics, back: Floats) -> Centred:
+def centred_by(stats: Stores, back: Floats) -> Centred:
     """Statistics on columns centred as `back` says, such as those of other stores were."""
-    onto = np.linalg.inv(back)  # exact: a unit triangular matrix but for the order of its rows
-    return Centred(stats._replace(xtx=back.T @ stats.xtx @ back, b=stats.b @ onto.T), back)
+    return Centred(on_columns(stats, back), back)
 
 
 def centred_parameters[Parameters: (MixtureParameters, NormalMixtureParameters)](

@@ -209,8 +209,10 @@ def _source(variables: list[int], arrays: list[tuple[int, str]]) -> str:
         entry += 1 + ndim
     inputs = [f"v{v}" for v in range(len(variables))] + [f"a{a}" for a in range(len(arrays))]
     outputs = ["value"] + [f"slope{v}" for v in range(len(variables))]
+    # Python builds calls of more than thirty arguments by way of a list, which Numba does not read: tuples are joined.
+    parts = [f"({', '.join(inputs[begin : begin + 20])},)" for begin in range(0, len(inputs), 20)]
     # Numba has no narrower except; a linear-algebra failure becomes the sampler's code for a point to turn back from.
-    lines += ["try:", f"    {', '.join(outputs)}, = inner({', '.join(inputs)})", "except Exception:", "    return 1"]
+    lines += ["try:", f"    {', '.join(outputs)}, = inner(*({' + '.join(parts)}))", "except Exception:", "    return 1"]
     lines += ["value_[0] = value[()]"]
     for v, ndim in enumerate(variables):  # loops: assigning whole arrays costs two seconds of compiling
         index = ", ".join(f"i{axis}" for axis in range(ndim)) or "()"

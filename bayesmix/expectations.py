@@ -12,6 +12,7 @@ NAMES = {
     "log_sales": "mean log sales of a store",
     "sales": "sales of a store in a week at average prices",
     "elasticity": "a store's own price elasticity",
+    "response": "mean response of a store",
 }
 
 

@@ -5,6 +5,7 @@ import xarray as xr
 
 from bayesmix.diagnose import INTERVAL
 from bayesmix.fitted import Fit
+from bayesmix.stores import mean_row
 
 
 def explained_by_traits(fit: Fit) -> xr.Dataset | None:
@@ -23,7 +24,7 @@ def explained_by_traits(fit: Fit) -> xr.Dataset | None:
     directions = np.eye(stats.n_coefficients)
     if "intercept" in fit.coefficients:
         one = fit.coefficients.index("intercept")
-        directions[one] = stats.xtx.sum(0)[one] / stats.n_observations
+        directions[one] = mean_row(stats, one)
     spread = between.values.T @ between.values / stats.n_stores
     effect = np.einsum("dmp,cp->dmc", draws.gamma, directions)
     explained = np.einsum("dmc,ml,dlc->dc", effect, spread, effect)[:, None]

@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bayesmix.settings import LEAST, Settings
-from em.arguments import add_between, add_panel_arguments, numbers_of_segments, panel_from
+from em.arguments import (
+    DEFAULT_FAMILY,
+    add_between,
+    add_family_arguments,
+    add_panel_arguments,
+    numbers_of_segments,
+    panel_from,
+)
 from em.command import SAMPLE, Parser, check_writable, distrust, printing, run
 from em.errors import InputError
 
@@ -34,6 +41,8 @@ EXAMPLE = """examples:
       segments whose stores differ too: normal-mixture-2.nc and normal-mixture-3.nc
   python -m bayesmix.fit panel.csv --model hierarchical --sigma common --between "income + competition"
       traits of stores, one value for each, explain their coefficients; a prior: --prior "income:log_price=normal(0, 1)"
+  python -m bayesmix.fit visits.csv --family poisson --formula "visits ~ promotion" --exposure days --k 3
+      segments of stores by counts; --model hierarchical takes them too, and --family binomial has --trials
   python -m bayesmix.fit sales.csv --k 3 --prior "log_price=normal(-2, 0.5)" "weight=dirichlet(4)"
       other beliefs, in the units of the tables
 
@@ -80,8 +89,8 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--sigma",
         choices=["fixed", "common", "segment"],
-        default="fixed",
-        help="residual sd of log sales: 1, one estimated, or one per segment (default: fixed)",
+        help="residual sd of log sales: 1, one estimated, or one per segment (default: fixed); or the dispersion of a "
+        "negative-binomial or gamma (default: common)",
     )
     group.add_argument(
         "--prior",
@@ -97,6 +106,15 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="RESULTS.json",
         help="take the start from em.estimate instead of running EM",
+    )
+    group = p.add_argument_group("counts, choices and amounts")
+    add_family_arguments(group)
+    group.add_argument(
+        "--quadrature",
+        type=int,
+        metavar="N",
+        help="nodes in each random direction of a family's integral over the coefficients of stores; 1 is Laplace's "
+        "approximation (default: 9 for one random coefficient, 5 for two, 3 for three)",
     )
     group = p.add_argument_group("draws")
     group.add_argument("--draws", type=int, default=1000, help="kept draws of each chain (default: 1000)")
@@ -130,8 +148,11 @@ def command(argv: list[str]) -> int:
     pages = _files(args.report, ks, "--report") if args.report else []
     check_writable(*outs, *pages, args.stores, inputs=[args.data or SAMPLE, args.start])
     from bayesmix.start import em_solution
+    from em.fit import sigma_rule
+    from em.panel import statistics_of
 
     panel = panel_from(args, between=args.between)
+    args.sigma = sigma_rule(statistics_of(panel), args.sigma)
     n_stores = len(panel.stores)
     if max(ks) > n_stores:
         raise InputError(f"K is {max(ks)}; expected a number of segments from 1 to the number of stores, {n_stores}")
@@ -180,9 +201,9 @@ def _check_priors(args: argparse.Namespace, panel: "Panel") -> None:
     from bayesmix.centre import centre
     from bayesmix.prior_text import override
     from bayesmix.priors import default_priors
-    from em.panel import store_statistics
+    from bayesmix.stores import stores_of
 
-    centred = centre(store_statistics(panel), panel.coefficients).statistics
+    centred = centre(stores_of(panel, 0), panel.coefficients).statistics
     override(default_priors(centred, panel.coefficients, panel.between), args.prior, args.model, args.sigma)
 
 
@@ -207,7 +228,7 @@ def _fit(
     if args.model != "mixture":
         options = {"random": args.random, "sigma": args.sigma, "priors": args.prior}
         if args.model == "hierarchical":
-            return fit_hierarchical(panel, **options, settings=settings, keep=keep)
+            return fit_hierarchical(panel, **options, quadrature=args.quadrature, settings=settings, keep=keep)
         return fit_normal_mixture(panel, k, **options, settings=settings, keep=keep)
     if args.sparse:
         return fit_sparse_mixture(panel, k, sigma=args.sigma, priors=args.prior, settings=settings)
@@ -234,12 +255,25 @@ def _checked(args: argparse.Namespace) -> list[int]:
             raise InputError("--random is for models in which the stores of a segment differ; in a mixture none do")
     else:
         _check_for_mixtures(args)
+    _check_for_families(args)
     for name, least in LEAST.items():
         if getattr(args, name) < least:
             raise InputError(f"--{name} is {getattr(args, name)}; expected at least {least}")
         if getattr(args, name) > MOST and name != "seed":
             raise InputError(f"--{name} is {getattr(args, name)}; expected at most {MOST}")
     return ks
+
+
+def _check_for_families(args: argparse.Namespace) -> None:
+    """Raise InputError for what only log sales have, or only other families."""
+    if args.family != DEFAULT_FAMILY:
+        if args.model == "normal-mixture" or args.sparse:
+            what = "--sparse" if args.sparse else "--model normal-mixture"
+            raise InputError(f"{what} is for log sales; with --family {args.family} expected a mixture or hierarchical")
+        if args.model == "mixture" and args.quadrature is not None:
+            raise InputError("--quadrature is for coefficients that vary between stores; in a mixture none do")
+    elif args.quadrature is not None:
+        raise InputError("--quadrature is for other families; the integrals of log sales are exact")
 
 
 def _check_for_mixtures(args: argparse.Namespace) -> None:

@@ -11,9 +11,12 @@ import numpy as np
 import xarray as xr
 
 from bayesmix.posterior import OF_ALL_SEGMENTS, ParameterDraws, flat, parameter_draws
+from bayesmix.stores import Stores
+from bayesmix.stores_kept import from_group
 from em.between import Between
 from em.command import replacing
 from em.errors import InputError
+from em.response import LOG_SALES
 from em.statistics import Floats, GaussianStatistics, Ints
 
 if TYPE_CHECKING:
@@ -64,7 +67,7 @@ class Fit:
 
     @cached_property
     def log_density_of(self) -> str:
-        """The scale of the log-likelihood: "log sales"."""
+        """What the log-likelihood is the density of: "log sales", or the response of another family."""
         return str(self.tree.attrs["log_density_of"])
 
     @cached_property
@@ -108,12 +111,32 @@ class Fit:
         return tuple(str(name) for name in self.tree["constant_data"].to_dataset()["coefficient"].values)
 
     @cached_property
-    def statistics(self) -> GaussianStatistics:
+    def statistics(self) -> Stores:
         """The statistics of the stores that it was fitted to."""
-        constant = self.tree["constant_data"]
-        return GaussianStatistics(
-            *(np.asarray(constant[name].values, dtype=float) for name in GaussianStatistics._fields)
-        )
+        return from_group(self.tree["constant_data"].to_dataset(), self.family, self.quadrature)
+
+    @cached_property
+    def gaussian(self) -> GaussianStatistics:
+        """The same of a fit of log sales.
+
+        Raises
+        ------
+        InputError
+            When the fit is of another family.
+        """
+        if not isinstance(self.statistics, GaussianStatistics):
+            raise InputError(f"{self.name}: is of {self.log_density_of}; expected a fit of log sales")
+        return self.statistics
+
+    @cached_property
+    def quadrature(self) -> int:
+        """Nodes in each direction of the integrals over coefficients of stores; 0 where they are exact."""
+        return 0 if self.family == LOG_SALES else int(self.tree.attrs["quadrature"])
+
+    @cached_property
+    def family(self) -> str:
+        """Distribution of the response; "gaussian" is that of log sales."""
+        return str(self.tree.attrs["family"])
 
     @cached_property
     def traits(self) -> Floats | None:
@@ -222,6 +245,7 @@ class Fit:
         seed: int = 0,
         covariates: Mapping[str, Any] | None = None,
         traits: Mapping[str, Any] | None = None,
+        size: float = 1.0,
     ) -> xr.Dataset:
         """Sales of known stores, or of a new one, at given prices.
 
@@ -234,12 +258,14 @@ class Fit:
         covariates : values of further columns, such as {"display": 0.5}: one for all prices, or one for each.
         traits : of the new store, where traits explain coefficients, such as {"income": 40}; those not given are at
             their mean over stores.
+        size : exposure or trials of each row, for families that have them.
 
         Returns
         -------
         Dataset over (store, price), each with `_lower` and `_upper`: `log_sales`, the expected log sales; `mean_sales`,
         the average over many weeks, exp(log_sales + sigma^2 / 2); `week_sales`, the median of one week, whose interval
-        is that of a single week. See `bayesmix.predict`.
+        is that of a single week. Of another family linear_predictor, mean_response and row_response. See
+        `bayesmix.predict`.
 
         Raises
         ------
@@ -257,6 +283,7 @@ class Fit:
             seed=seed,
             covariates=covariates,
             traits=traits,
+            size=size,
         )
 
     def explained_by_traits(self) -> xr.Dataset | None:

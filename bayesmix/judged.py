@@ -17,6 +17,7 @@ from bayesmix.priors import Priors
 from bayesmix.sample import Draws
 from bayesmix.settings import Settings
 from bayesmix.start import Start
+from bayesmix.stores import Stores, family_of
 from em.mixture import SigmaRule
 from em.panel import Panel
 from em.scatter import against_fixed_sigma
@@ -42,7 +43,7 @@ class Problem:
     """
 
     panel: Panel
-    statistics: GaussianStatistics = field(repr=False)
+    statistics: Stores = field(repr=False)
     centred: Centred = field(repr=False)
     model: str
     k: int
@@ -61,6 +62,8 @@ class Problem:
     def name(self) -> str:
         """What tables call it."""
         name = self.model if self.model == "hierarchical" else f"{self.model} K{'<=' if self.sparse else '='}{self.k}"
+        family = family_of(self.statistics)
+        name = name if family is None else f"{family.name} {name}"
         return name if self.panel.between is None else f"{name} on {', '.join(self.panel.between.names)}"
 
 
@@ -128,7 +131,7 @@ def judge(problem: Problem, drawn: Draws, reference: Floats) -> Run:
             modes = [_hopped(whole, problem, reference)]
     of_modes = tuple(tuple(_checked(problem, mode)) for mode in modes)
     reasons = [*told, *(_too_few_segments(problem, whole) if problem.sparse else ()), *of_modes[0]]
-    if problem.sigma == "fixed":
+    if problem.sigma == "fixed" and isinstance(problem.statistics, GaussianStatistics):
         reasons += against_fixed_sigma(problem.statistics)
     reasons += problem.start.doubts if problem.start else ()
     switched = share_switched(whole.stores.permutation)

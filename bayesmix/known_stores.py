@@ -6,16 +6,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayesmix.conditional import store_coefficients
 from bayesmix.posterior import ParameterDraws, store_means
+from bayesmix.stores import Stores, given_segments
 from em.errors import InputError
-from em.likelihood import component_loglik, membership
-from em.statistics import Floats, GaussianStatistics, Ints
+from em.likelihood import membership
+from em.statistics import Floats, Ints
 from em.table import shorten
 
 
 class GivenData(NamedTuple):
-    """Exact conditionals of stores given their data and the parameters, under every draw.
+    """Conditionals of stores given their data and the parameters, under every draw.
+
+    Exact normals for log sales; for other families the mean and variance of what is not quite a normal.
 
     Attributes
     ----------
@@ -29,7 +31,7 @@ class GivenData(NamedTuple):
     variance: Floats
 
 
-def given_data(stats: GaussianStatistics, draws: ParameterDraws, traits: Floats | None = None) -> GivenData:
+def given_data(stats: Stores, draws: ParameterDraws, traits: Floats | None = None) -> GivenData:
     """What the weeks of each store say under each draw; of a store without weeks, what the population says.
 
     Parameters
@@ -39,8 +41,8 @@ def given_data(stats: GaussianStatistics, draws: ParameterDraws, traits: Floats 
     with np.errstate(divide="ignore"):
         log_weight = np.log(draws.weight)
     mu = store_means(draws, traits)
-    share = membership(log_weight, component_loglik(stats, mu, draws.sigma, draws.omega))
-    mean, variance = store_coefficients(stats, mu, draws.sigma, draws.omega)
+    component, mean, variance = given_segments(stats, mu, draws.sigma, draws.omega)
+    share = membership(log_weight, component)
     return GivenData(share, mean, np.broadcast_to(variance, (*mean.shape[:1], *variance.shape[-4:])))
 
 

@@ -12,9 +12,10 @@ from scipy.special import ndtr, ndtri
 
 from bayesmix.known_stores import GivenData, chunks_of_stores, given_data, positions
 from bayesmix.posterior import part, thinned
+from bayesmix.stores import some
 from em.command import watched
 from em.errors import InputError
-from em.statistics import Floats, take
+from em.statistics import Floats
 
 if TYPE_CHECKING:
     from bayesmix.fitted import Fit
@@ -46,7 +47,7 @@ def co_membership(fit: "Fit", stores: Sequence[str] | None = None) -> xr.DataArr
     index = positions(fit.stores, fit.stores if stores is None else stores)
     if index.size > MOST_STORES:
         raise InputError(f"{index.size} stores are too many to pair; expected the names of at most {MOST_STORES}")
-    stats, names = take(fit.statistics, index), [fit.stores[i] for i in index]
+    stats, names = some(fit.statistics, index), [fit.stores[i] for i in index]
     traits = fit.traits_of(index)
     n, k = fit.draws.weight.shape
     total = np.zeros((index.size, index.size))
@@ -109,7 +110,7 @@ def store_values(fit: "Fit", directions: Floats, interval: float, most: int | No
     chunks = chunks_of_stores(stats.n_stores, draws)
     for chunk in watched(chunks, "coefficients of stores", len(chunks)):
         traits = fit.traits_of(every[chunk])
-        known = given_data(take(stats, every[chunk]), draws, traits)
+        known = given_data(some(stats, every[chunk]), draws, traits)
         along = directions if len(directions) == 1 else directions[chunk]
         for m in range(directions.shape[1]):
             result[:, chunk, m] = _summary(known, along[:, m], interval, discrete=draws.omega is None)

@@ -1,12 +1,11 @@
 """The total log-likelihood of all stores as one PyTensor operation, whose gradient comes from the same pass.
 
 The stores' statistics are inputs, not constants: nothing compiles again for another panel. It is the twin of
-`em.likelihood`, which tests hold it to.
+`em.likelihood` for log sales, and of `em.family_segments` and `em.quadrature` for a family of responses, which tests
+hold it to.
 """
 
 from collections.abc import Callable, Sequence
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,19 +16,36 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_cache_key
 
-from bayesmix import kernel
-from bayesmix.designs import by_design
-from em.statistics import Floats, GaussianStatistics
+from bayesmix import family_kernel, kernel
+from bayesmix.compiled_family import compiled_family
+from bayesmix.designs import StoresByDesign, by_design
+from bayesmix.family_designs import FamilyDesigns, family_designs
+from bayesmix.kernel_sources import CACHE_KEY, FAMILY_KEY
+from bayesmix.stores import CountedStores, Stores
+from em.families.family import Family
+from em.statistics import Floats, Ints
 
 Symbolic = Any  # a PyTensor variable, whose operators carry no types
-CACHE_KEY = sha256(Path(kernel.__file__).read_bytes()).hexdigest()
+NONE = np.zeros(0, dtype=np.intp)
 PARAMETERS = 5  # log_weight, mu, sigma, spread, effect; the other inputs are data
 
 
 class StoreLogLikelihood(Op):
-    """Total log-likelihood and its gradient; inputs and outputs are those of `kernel.value_and_gradient`."""
+    """Total log-likelihood and its gradient; inputs and outputs are those of `kernel.value_and_gradient`.
 
-    __props__ = ()
+    Parameters
+    ----------
+    family : of the responses, for which those of `family_kernel.kernel_of` are meant; None is log sales.
+    """
+
+    __props__ = ("family",)
+
+    def __init__(self, family: Family | None = None) -> None:
+        self.family = family
+        self.function, self.key = kernel.value_and_gradient, CACHE_KEY
+        if family is not None:
+            compiled = compiled_family(family)
+            self.function, self.key = family_kernel.kernel_of(compiled), f"{FAMILY_KEY} {compiled.key}"
 
     def make_node(self, *inputs: Any) -> Apply:
         """The operation applied to symbolic parameters and data."""
@@ -39,7 +55,7 @@ class StoreLogLikelihood(Op):
 
     def perform(self, node: Apply, inputs: Sequence[object], output_storage: list[list[object]]) -> None:
         """The kernel in plain Python."""
-        for storage, result in zip(output_storage, kernel.value_and_gradient(*inputs), strict=True):
+        for storage, result in zip(output_storage, self.function(*inputs), strict=True):
             storage[0] = result
 
     def infer_shape(self, node: Apply, shapes: list) -> list:
@@ -62,17 +78,25 @@ class StoreLogLikelihood(Op):
 
 @register_funcify_and_cache_key(StoreLogLikelihood)
 def _compile(op: StoreLogLikelihood, node: Apply | None = None, **_: object) -> tuple[Callable, str]:
-    return numba_njit(kernel.value_and_gradient, error_model="numpy"), CACHE_KEY
+    return numba_njit(op.function, error_model="numpy"), op.key
 
 
-def store_data(stats: GaussianStatistics, traits: Floats | None = None) -> list[Symbolic]:
-    """The stores' statistics as data of the model at hand, in the order in which the kernel takes them.
+def arrays_of(stores: Stores, traits: Floats | None = None, varying: Ints = NONE) -> StoresByDesign | FamilyDesigns:
+    """The stores as the kernel takes them.
 
     Parameters
     ----------
     traits : (store, trait) that explain coefficients; None where nothing does.
+    varying : positions of the coefficients that vary between the stores of a segment.
     """
-    return [pm.Data(f"stores_{name}", value) for name, value in by_design(stats, traits)._asdict().items()]
+    if isinstance(stores, CountedStores):
+        return family_designs(stores.counts, traits, stores.nodes, varying)
+    return by_design(stores, traits)
+
+
+def store_data(stores: Stores, traits: Floats | None = None, varying: Ints = NONE) -> list[Symbolic]:
+    """The stores as data of the model at hand, in the order in which the kernel takes them; see `arrays_of`."""
+    return [pm.Data(f"stores_{name}", value) for name, value in arrays_of(stores, traits, varying)._asdict().items()]
 
 
 def total_loglik(
@@ -82,6 +106,7 @@ def total_loglik(
     sigma: Symbolic,
     spread: Symbolic | None = None,
     effect: Symbolic | None = None,
+    family: Family | None = None,
 ) -> Symbolic:
     """Total log-likelihood of all stores, a symbolic number.
 
@@ -95,11 +120,12 @@ def total_loglik(
     spread : (segment, coefficient, coefficient) a factor C of the covariance C C' of store coefficients inside a
         segment; None where they do not vary.
     effect : (trait, coefficient) of the traits among `data`; None where there are none.
+    family : of the responses; None is log sales.
     """
     if spread is None:
         spread = pm.Data("no_spread", np.zeros((0, 0, 0)))
     if effect is None:
         effect = pm.Data("no_effect", np.zeros((0, 0)))
-    outputs: Any = StoreLogLikelihood()(log_weight, mu, sigma, spread, effect, *data)
+    outputs: Any = StoreLogLikelihood(family)(log_weight, mu, sigma, spread, effect, *data)
     tempered: Symbolic = pm.Data("power", np.ones(1)) * outputs[0]
     return pt.sum(tempered)

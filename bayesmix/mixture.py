@@ -7,14 +7,15 @@ import pytensor.tensor as pt
 from bayesmix.likelihood import store_data, total_loglik
 from bayesmix.priors import Priors
 from bayesmix.residual import log_sigma_start, residual_sd
+from bayesmix.stores import Stores, family_of
 from bayesmix.weights import LogRatio, weight_start
 from em.mixture import MixtureParameters, SigmaRule
-from em.statistics import Floats, GaussianStatistics
+from em.statistics import Floats
 
 QUANTITIES = {"weight": ("segment",), "theta": ("segment", "coefficient"), "sigma": ("segment",)}
 
 
-def mixture_model(stats: GaussianStatistics, k: int, priors: Priors, sigma: SigmaRule = "fixed") -> pm.Model:
+def mixture_model(stats: Stores, k: int, priors: Priors, sigma: SigmaRule = "fixed") -> pm.Model:
     """The model of k segments.
 
     Weights are free as log-ratios, which leaves little of a simplex to compile (see `bayesmix.weights`). Data,
@@ -32,7 +33,9 @@ def mixture_model(stats: GaussianStatistics, k: int, priors: Priors, sigma: Sigm
         theta = pm.Normal(
             "theta", pm.Data("mean", priors.mean), pm.Data("sd", priors.sd), dims=("segment", "coefficient")
         )
-        pm.Potential("loglik", total_loglik(data, pt.log(weight), theta, residual_sd(priors, sigma, k)))
+        pm.Potential(
+            "loglik", total_loglik(data, pt.log(weight), theta, residual_sd(priors, sigma, k), family=family_of(stats))
+        )
     return model
 
 

@@ -12,11 +12,12 @@ from bayesmix.likelihood import store_data, total_loglik
 from bayesmix.priors import Priors
 from bayesmix.residual import log_sigma_start, residual_sd
 from bayesmix.spread import spread_factor, spread_start
+from bayesmix.stores import Stores, family_of
 from bayesmix.weights import LogRatio, weight_start
 from em.between import Between
 from em.mixture import SigmaRule
 from em.normal_mixture import NormalMixtureParameters
-from em.statistics import Floats, GaussianStatistics
+from em.statistics import Floats
 
 QUANTITIES = {
     "weight": ("segment",),
@@ -27,7 +28,7 @@ QUANTITIES = {
 
 
 def normal_mixture_model(
-    stats: GaussianStatistics, k: int, priors: Priors, sigma: SigmaRule = "fixed", between: Between | None = None
+    stats: Stores, k: int, priors: Priors, sigma: SigmaRule = "fixed", between: Between | None = None
 ) -> pm.Model:
     """The model of k segments whose stores differ.
 
@@ -42,7 +43,7 @@ def normal_mixture_model(
     coords = {"segment": np.arange(1, k + 1), "coefficient": names, "coefficient_2": names}
     with pm.Model(coords=coords, check_bounds=False) as model:
         data, effect = (
-            store_data(stats, None if between is None else between.values / between.sd),
+            store_data(stats, None if between is None else between.values / between.sd, priors.varying),
             effects(priors, between),
         )
         concentration = pm.Data("concentration", np.full(k, priors.concentration), dims="segment")
@@ -50,7 +51,9 @@ def normal_mixture_model(
         mu = pm.Normal("mu", pm.Data("mean", priors.mean), pm.Data("sd", priors.sd), dims=("segment", "coefficient"))
         factor = spread_factor(priors, k)
         pm.Deterministic("omega", factor @ pt.swapaxes(factor, 1, 2), dims=QUANTITIES["omega"])
-        pm.Potential("loglik", total_loglik(data, pt.log(weight), mu, residual_sd(priors, sigma, k), factor, effect))
+        scatter = residual_sd(priors, sigma, k)
+        total = total_loglik(data, pt.log(weight), mu, scatter, factor, effect, family=family_of(stats))
+        pm.Potential("loglik", total)
     return model
 
 

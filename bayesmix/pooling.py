@@ -5,15 +5,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bayesmix.conditional import store_coefficients
 from bayesmix.fitted import Fit
 from bayesmix.posterior import average, store_means, thinned
 from bayesmix.segments_of_stores import membership
 from bayesmix.store_summaries import own_variances_along
+from bayesmix.stores import given_segments, mean_row
 from em.between import expanded
 from em.conditional import over_segments
 from em.explained import Explained, variance_shares
-from em.likelihood import component_loglik
 from em.likelihood import membership as membership_at
 from em.statistics import Floats
 
@@ -23,8 +22,8 @@ DRAWS = 200  # enough for a posterior mean that is read as whole per cent
 def pooling(fit: Fit) -> Floats:
     """Share that the other stores have in what a model whose stores differ says of each store.
 
-    Given the hyperparameters, theta_i has variance Omega before the store's own weeks are seen and
-    V_i = (Omega^-1 + X_i'X_i / sigma^2)^-1 after. The share is V_i / Omega, coefficient by coefficient: 0 where the
+    Given the hyperparameters, theta_i has variance Omega before the store's own weeks are seen and V_i after, for log
+    sales (Omega^-1 + X_i'X_i / sigma^2)^-1. The share is V_i / Omega, coefficient by coefficient: 0 where the
     store speaks for itself, 1 where its weeks say nothing and the others speak for it. With one coefficient it is the
     weight of the mean of all stores in the store's estimate (Gelman & Pardoe 2006, Technometrics 48). Of several
     segments it is that of each, weighted by the store's membership; 1 of a coefficient that does not vary.
@@ -33,7 +32,7 @@ def pooling(fit: Fit) -> Floats:
     -------
     (store, coefficient) posterior mean, from 0 to 1.
     """
-    share = np.zeros(fit.statistics.b.shape)
+    share = np.zeros((fit.statistics.n_stores, fit.statistics.n_coefficients))
     if fit.draws.omega is None:
         return share + 1.0
     for one in _variances(fit, np.eye(fit.statistics.n_coefficients)):
@@ -88,16 +87,15 @@ def _variances(fit: Fit, directions: Floats) -> Iterator[_Variances]:
     draws, stats = thinned(fit.draws, DRAWS), fit.statistics
     omega: Any = draws.omega
     belongs = np.ones((stats.n_stores, 1)) if fit.k == 1 else membership(fit)
-    n, identity = len(draws.weight), np.eye(stats.n_coefficients)
+    n, means = len(draws.weight), store_means(draws, fit.traits)
     for d in range(n):
+        after = given_segments(stats, means[d], draws.sigma[d], omega[d]).covariance
         for k in range(fit.k):
-            before, sigma = omega[d, k], float(draws.sigma[d, k])
-            after = np.linalg.solve(identity + before @ stats.xtx / sigma**2, before)
             yield _Variances(
                 belongs[:, k, None] / n,
-                sigma,
-                np.einsum("mp,pq,mq->m", directions, before, directions),
-                np.einsum("mp,spq,mq->sm", directions, after, directions, optimize=True),
+                float(draws.sigma[d, k]),
+                np.einsum("mp,pq,mq->m", directions, omega[d, k], directions),
+                np.einsum("mp,spq,mq->sm", directions, after[:, k], directions, optimize=True),
             )
 
 
@@ -113,16 +111,17 @@ def left_open(fit: Fit) -> Floats:
     """
     draws, stats = thinned(fit.draws, DRAWS), fit.statistics
     n, means = len(draws.weight), store_means(draws, fit.traits)
-    total = np.zeros(stats.b.shape)
+    total = np.zeros((stats.n_stores, stats.n_coefficients))
     for d in range(n):
         mu, sigma = means[d], draws.sigma[d]
         omega = np.zeros((*mu.shape, mu.shape[-1])) if draws.omega is None else draws.omega[d]
         weight = draws.weight[d]
+        component, mean, covariance = given_segments(stats, mu, sigma, None if draws.omega is None else omega)
         with np.errstate(divide="ignore"):
-            share = membership_at(
-                np.log(weight), component_loglik(stats, mu, sigma, None if draws.omega is None else omega)
-            )
-        total += over_segments(stats, share, weight, mu, sigma, omega).pooling
+            share = membership_at(np.log(weight), component)
+        mean, covariance = (np.broadcast_to(of, (stats.n_stores, *of.shape[1:])) for of in (mean, covariance))
+        covariance = np.broadcast_to(covariance, (*mean.shape, mean.shape[-1]))
+        total += over_segments(mean, covariance, share, weight, mu, omega).pooling
     return total / n
 
 
@@ -167,12 +166,12 @@ def random_effects(fit: Fit) -> list[RandomEffects]:
         return []
     means = average(draws)
     mu, omega, sigma = store_means(means, fit.traits)[0], draws.omega.mean(0), means.sigma[0]
-    mean, after = store_coefficients(stats, mu, sigma, omega)
+    _, mean, after = given_segments(stats, mu, sigma, omega)
     told = np.broadcast_to(omega[0] - after[:, 0], (stats.n_stores, *omega.shape[1:]))
     directions, found = np.eye(len(fit.coefficients)), []
     if "intercept" in fit.coefficients:
         one = fit.coefficients.index("intercept")
-        directions[one] = stats.xtx.sum(0)[one] / stats.n_observations
+        directions[one] = mean_row(stats, one)
     for c in np.flatnonzero(np.diagonal(omega[0])):
         a = directions[c]
         variance = np.einsum("p,spq,q->s", a, told, a)

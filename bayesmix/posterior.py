@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from bayesmix.conditional import store_coefficients
 from bayesmix.labels import match, relabel
+from bayesmix.stores import Stores, given_segments
 from em.command import CORES, watched
-from em.likelihood import component_loglik, memberships_and_loglik
-from em.statistics import Floats, GaussianStatistics, Ints
+from em.likelihood import memberships_and_loglik
+from em.statistics import Floats, Ints
 
 CHUNK = 1_000_000  # doubles in the largest array of a pass
 OF_ALL_SEGMENTS = ("gamma",)  # quantities of normal segments that have no axis of segments
@@ -116,7 +116,7 @@ class StorePosterior(NamedTuple):
 
 
 def store_posterior(
-    stats: GaussianStatistics, draws: ParameterDraws, reference: Floats, traits: Floats | None = None
+    stats: Stores, draws: ParameterDraws, reference: Floats, traits: Floats | None = None
 ) -> StorePosterior:
     """Work out every store under every draw, in chunks of draws, one on each core.
 
@@ -168,7 +168,7 @@ class Sums(NamedTuple):
 
 
 def _of_chunk(
-    stats: GaussianStatistics,
+    stats: Stores,
     traits: Floats | None,
     draws: ParameterDraws,
     reference: Floats,
@@ -178,9 +178,8 @@ def _of_chunk(
     with np.errstate(divide="ignore"):
         log_weight = np.log(draws.weight)
     mu = store_means(draws, traits)
-    component = component_loglik(stats, mu, draws.sigma, draws.omega)
+    component, mean, covariance = given_segments(stats, mu, draws.sigma, draws.omega)
     membership, loglik = memberships_and_loglik(log_weight, component)
-    mean, covariance = store_coefficients(stats, mu, draws.sigma, draws.omega)
     permutation = match(reference, membership)
     ordered = relabel(membership, permutation, axis=2) - origin[0]
     center = np.einsum("dsk,dskp->dsp", membership, np.broadcast_to(mean, (*membership.shape, mean.shape[-1])))

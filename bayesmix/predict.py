@@ -18,10 +18,12 @@ from scipy.special import ndtri
 from bayesmix.known_stores import GivenData, chunks_of_stores, given_data, positions
 from bayesmix.new_store_traits import new_store_traits
 from bayesmix.posterior import ParameterDraws
+from bayesmix.predicted_responses import predicted_responses
 from bayesmix.price_rows import PriceRows, price_rows
+from bayesmix.stores import CountedStores, family_of, some, with_one_unseen
 from em.command import watched
 from em.errors import InputError
-from em.statistics import Floats, GaussianStatistics, Ints, concatenate, take
+from em.statistics import Floats, GaussianStatistics, Ints
 
 if TYPE_CHECKING:
     from bayesmix.fitted import Fit
@@ -32,6 +34,11 @@ MEANINGS = {
     "log_sales": "expected log sales of the store: posterior mean",
     "mean_sales": "sales per week that the store averages at this price: posterior mean",
     "week_sales": "sales of a single week: median (their mean is mean_sales)",
+}
+MEANINGS_OF_FAMILY = {
+    "linear_predictor": "linear predictor of the store: posterior mean",
+    "mean_response": "response that the store averages in such rows: posterior mean",
+    "row_response": "response of a single row: median (their mean is mean_response)",
 }
 
 
@@ -45,6 +52,7 @@ def predict(
     seed: int = 0,
     covariates: Mapping[str, Any] | None = None,
     traits: Mapping[str, Any] | None = None,
+    size: float = 1.0,
 ) -> xr.Dataset:
     """Predict sales of stores at prices.
 
@@ -56,11 +64,13 @@ def predict(
     interval : probability of the equal-tailed intervals.
     traits : of the new store, see `new_store_traits`; what is not given is the mean over stores.
     seed : of the draws of segments, coefficients and weeks. A store's do not depend on the others asked for.
+    size : exposure or trials of each row, for families that have them.
 
     Returns
     -------
-    (store, price): log_sales, mean_sales and week_sales, each with _lower and _upper; coordinate `outside` marks rows
-    with a column beyond what the panel showed. The attributes say how far the fit is to be trusted.
+    (store, price): log_sales, mean_sales and week_sales, each with _lower and _upper, or of another family
+    linear_predictor, mean_response and row_response; coordinate `outside` marks rows with a column beyond what the
+    panel showed. The attributes say how far the fit is to be trusted.
 
     Raises
     ------
@@ -71,10 +81,11 @@ def predict(
         raise InputError(f"interval is {interval}; expected a probability between 0 and 1")
     if traits and not new_store:
         raise InputError("traits are those of a new store; expected new_store=True, known stores have their own")
+    _check_size(fit, size)
     rows = price_rows(prices, covariates, fit.coefficients)
     asked = ([] if new_store else fit.stores) if stores is None else stores
     index = positions(fit.stores, asked)
-    stats, names = take(fit.statistics, index), [fit.stores[i] for i in index]
+    stats, names = some(fit.statistics, index), [fit.stores[i] for i in index]
     known, new = fit.traits, new_store_traits(fit.between, traits)
     z = None if known is None or new is None else np.vstack([known[index], *([new] if new_store else [])])
     if new_store and NEW_STORE in names:
@@ -82,22 +93,30 @@ def predict(
             f"a store of the panel is called {NEW_STORE!r}; expected it to be predicted apart from a new one"
         )
     if new_store:
-        stats, names = concatenate([stats, _without_weeks(stats.n_coefficients)]), [*names, NEW_STORE]
+        stats, names = with_one_unseen(stats), [*names, NEW_STORE]
         index = np.append(index, len(fit.stores))
     if not names:
         raise InputError("no store to predict; expected names of stores or new_store=True")
     chunks = chunks_of_stores(len(names), fit.draws)
     values = np.empty((3, 3, len(names), len(rows.x)))
     for chunk in watched(chunks, "predicting", len(chunks)):
-        part = take(stats, np.arange(len(names))[chunk])
+        part = some(stats, np.arange(len(names))[chunk])
         own = None if z is None else z[chunk]
-        values[:, :, chunk] = _predict(part, fit.draws, own, rows.x, interval, _noise(fit, seed, index[chunk]))
+        if isinstance(part, CountedStores):
+            values[:, :, chunk] = predicted_responses(part, fit.draws, own, rows.x, interval, size, seed, index[chunk])
+        else:
+            values[:, :, chunk] = _predict(part, fit.draws, own, rows.x, interval, _noise(fit, seed, index[chunk]))
     return _labelled(fit, names, new_store, rows, values).assign_attrs(interval=interval, seed=seed)
 
 
-def _without_weeks(p: int) -> GaussianStatistics:
-    """A store of which nothing has been seen."""
-    return GaussianStatistics(np.zeros(1), np.zeros((1, p, p)), np.zeros((1, p)), np.zeros(1))
+def _check_size(fit: "Fit", size: float) -> None:
+    """Raise InputError for an exposure or a number of trials that cannot be."""
+    family = family_of(fit.statistics)
+    of = None if family is None else family.size
+    if of is None and size != 1.0:
+        raise InputError(f"size is {size}; expected none, {fit.log_density_of} has neither exposure nor trials")
+    if not size > 0.0 or not np.isfinite(size) or (of == "trials" and size != int(size)):
+        raise InputError(f"size is {size}; expected {'a whole number of trials' if of == 'trials' else 'an exposure'}")
 
 
 def _noise(fit: "Fit", seed: int, index: Ints) -> Floats:
@@ -167,9 +186,10 @@ def _labelled(fit: "Fit", names: list[str], new_store: bool, rows: PriceRows, va
         "outside": ("price", _outside(fit, rows.x)),
     }
     coords |= {name: ("price", column) for name, column in rows.given.items() if name.casefold() not in coords}
+    meanings = MEANINGS if family_of(fit.statistics) is None else MEANINGS_OF_FAMILY
     variables = {
-        f"{name}{end}": (("store", "price"), value, {"long_name": MEANINGS[name] if not end else f"{end[1:]} end"})
-        for name, three in zip(MEANINGS, values, strict=True)
+        f"{name}{end}": (("store", "price"), value, {"long_name": meanings[name] if not end else f"{end[1:]} end"})
+        for name, three in zip(meanings, values, strict=True)
         for end, value in zip(("", "_lower", "_upper"), three, strict=True)
     }
     attributes = {

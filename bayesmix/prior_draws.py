@@ -12,10 +12,12 @@ from scipy.special import xlogy
 from bayesmix.hierarchical import without_segment
 from bayesmix.posterior import parameter_draws
 from bayesmix.priors import Priors, partial_correlation_shapes
+from bayesmix.stores import CountedStores, Stores
 from bayesmix.streams import stream
+from em.design_counts import DesignCounts, take_stores
 from em.likelihood import roots
 from em.mixture import SigmaRule
-from em.statistics import Floats, GaussianStatistics, solve, spectrum, take
+from em.statistics import Floats, GaussianStatistics, Ints, solve, spectrum, take
 
 TINY = float(np.finfo(float).tiny)
 
@@ -134,7 +136,7 @@ def _over_draws(values: Floats) -> Floats:
 
 def prior_predictive(
     draws: Mapping[str, Floats],
-    stats: GaussianStatistics,
+    stats: Stores,
     coefficients: Sequence[str],
     seed: int,
     traits: Floats | None = None,
@@ -142,8 +144,8 @@ def prior_predictive(
     """What the prior expects a store to show, to be set beside what the observed stores do show.
 
     For each draw a store: as many weeks and the same prices as one of the observed ones, taken at random; segment,
-    coefficients and the noise of its weeks from the prior. Only its least squares are drawn, X'X b = R'(R theta
-    + sigma z) with R'R = X'X: its weeks are not needed.
+    coefficients and the noise of its weeks from the prior. Of log sales only its least squares are drawn, X'X b =
+    R'(R theta + sigma z) with R'R = X'X: its weeks are not needed. Of other families its expected responses are drawn.
 
     Parameters
     ----------
@@ -165,28 +167,51 @@ def prior_predictive(
         values, vectors = np.linalg.eigh(prior.omega[rows, segment])
         theta = theta + np.einsum("dpq,dq->dp", vectors, np.sqrt(np.maximum(values, 0.0)) * rng.standard_normal((n, p)))
     whose = rng.integers(stats.n_stores, size=n)
-    like = take(stats, whose)
     if prior.gamma is not None and traits is not None:
         theta = theta + np.einsum("dm,dmp->dp", traits[whose], prior.gamma)
+    if isinstance(stats, CountedStores):
+        return expected_of_stores(stats.counts, whose, theta)
+    like = take(stats, whose)
     root = roots(like.xtx)
     seen = np.einsum("dpq,dq->dp", root, theta) + prior.sigma[rows, segment][:, None] * rng.standard_normal((n, p))
     b = solve(like.xtx, np.einsum("dqp,dq->dp", root, seen))
     return shown_by_stores(like._replace(b=b), coefficients, stats)
 
 
+def expected_of_stores(counts: DesignCounts, whose: Ints, theta: Floats) -> dict[str, Floats]:
+    """Mean response that stores with the weeks of those at `whose` (draw,) have with coefficients theta; by name."""
+    like = take_stores(counts, whose)
+    eta = like.offset[like.design] + np.einsum("cp,cp->c", like.x[like.design], theta[like.store])
+    with np.errstate(over="ignore"):
+        mean = like.family.mean(eta, np.ones(eta.size))
+    return {"response": _per_row(like, like.n * mean)}
+
+
+def _per_row(counts: DesignCounts, total: Floats) -> Floats:
+    """Total of each store's cells over its rows, trials or exposure; (store,)."""
+    whole, size = (
+        np.bincount(counts.store, amount, counts.n_stores)
+        for amount in (total, counts.n * np.exp(counts.offset[counts.design]))
+    )
+    return np.divide(whole, size, out=np.full(counts.n_stores, np.nan), where=size > 0.0)
+
+
 def shown_by_stores(
-    stats: GaussianStatistics, coefficients: Sequence[str], panel: GaussianStatistics | None = None
+    stats: Stores, coefficients: Sequence[str], panel: GaussianStatistics | None = None
 ) -> dict[str, Floats]:
-    """Three numbers of each store that a user knows: (store,) by name.
+    """Three numbers of each store of log sales that a user knows, or its mean response; (store,) by name.
 
     log_sales is the mean of log sales over the store's weeks, elasticity its own least squares' and sales what these
-    say it sells at the average prices of all stores. The last two are nan where its weeks do not settle them; without
+    say it sells at the average prices of all stores; response is the mean of a row, of a trial or of a unit of
+    exposure. Elasticity and sales are nan where its weeks do not settle them; without
     an intercept or a price there is none.
 
     Parameters
     ----------
     panel : the stores whose averages are meant; None is these.
     """
+    if isinstance(stats, CountedStores):
+        return {"response": _per_row(stats.counts, stats.counts.total)}
     panel = stats if panel is None else panel
     settled = spectrum(stats.xtx).seen.all(-1)
     shown = {}

@@ -1,4 +1,4 @@
-"""Weakly informative priors, stated in the user's units: log sales and elasticities."""
+"""Weakly informative priors, stated in the user's units: log sales (or the linear predictor) and elasticities."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from bayesmix.stores import Stores, family_of, mean_response
 from em.between import Between, effect_names
-from em.statistics import Floats, GaussianStatistics, Ints
+from em.statistics import Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,9 @@ class Priors:
     mean, sd : of the normal prior of each coefficient of a segment (of mu, its average store, where the stores of a
         segment differ): log sales at average prices for the intercept, the elasticity for log_price.
     concentration : of the symmetric Dirichlet prior of the segments' weights; 1 is uniform on the simplex.
-    sigma_median, sigma_log_sd : of the log-normal prior of an estimated sigma, in log sales. It vanishes at zero, so
-        that a segment of one store with few weeks cannot pull its sigma there.
+    sigma_median, sigma_log_sd : of the log-normal prior of an estimated sigma, in log sales, or of a family's
+        dispersion on the scale of a coefficient of variation. It vanishes at zero, so that a segment of one store with
+        few weeks cannot pull its sigma there.
     spread : scale of the half-normal prior of the standard deviation of store coefficients around mu, in every
         segment: one number for all coefficients, or one for each; zero for a coefficient that does not vary.
     traits : names of what explains the coefficients of stores.
@@ -61,19 +63,23 @@ class Priors:
 AT_AVERAGES = "intercept at average prices"  # columns are centred while sampling, see `bayesmix.centre`
 
 
-def default_priors(stats: GaussianStatistics, coefficients: tuple[str, ...], between: Between | None = None) -> Priors:
+def default_priors(stats: Stores, coefficients: tuple[str, ...], between: Between | None = None) -> Priors:
     """The priors of a panel: N(mean log sales, 3), N(-1, 1.5) for log_price, N(0, 2.5) for any other covariate.
 
-    Without an intercept nothing is centred on the data. Effects of traits have those of `with_effects`.
+    For other families the intercept is centred on the linear predictor of the mean response with standard deviation
+    2.5, and the dispersion has median 0.5. Without an intercept nothing is centred on the data. Effects of traits have
+    those of `with_effects`.
     """
     mean = {"log_price": -1.0}
     if "intercept" in coefficients:
         mean["intercept"] = mean_response(stats, coefficients.index("intercept"))
-    sd = {"intercept": 3.0, "log_price": 1.5}
+    logged = family_of(stats) is None
+    sd = {"log_price": 1.5} | ({"intercept": 3.0} if logged else {})
     usual = Priors(
         coefficients,
         tuple(mean.get(name, 0.0) for name in coefficients),
         tuple(sd.get(name, 2.5) for name in coefficients),
+        sigma_median=1.0 if logged else 0.5,
     )
     return usual if between is None else with_effects(usual, between)
 
@@ -87,11 +93,6 @@ def with_effects(priors: Priors, between: Between) -> Priors:
         effect_mean=(0.0,) * sd.size,
         effect_sd=tuple(float(value) for value in sd.ravel()),
     )
-
-
-def mean_response(stats: GaussianStatistics, intercept: int) -> float:
-    """Mean of the response over all rows: the intercept's column of X'y is its sum."""
-    return float(np.einsum("sp,sp->", stats.xtx[:, intercept], stats.b) / stats.n.sum())
 
 
 def statements(priors: Priors, model: str, sigma: str) -> dict[str, str]:

@@ -9,12 +9,14 @@ import numpy as np
 import xarray as xr
 
 from bayesmix.fitted import PARAMETERS, Fit
+from bayesmix.stores_kept import names_of
 from em.errors import InputError
-from em.statistics import GaussianStatistics
+from em.families import FAMILIES
+from em.response import LOG_SALES
 
 SCHEMA = "bayesmix-fit/1"
 EXPECTED = f"expected a netCDF file written by bayesmix.fit ({SCHEMA})"
-CONTENTS = {"log_likelihood": ("store",), "constant_data": GaussianStatistics._fields, "stores": ("coefficients",)}
+CONTENTS = {"log_likelihood": ("store",), "stores": ("coefficients",)}
 TEXTS = ("name", "model", "sigma_rule", "unit", "log_density_of", "trusted")
 RECORDS = {"data": dict, "priors": dict, "sampler": dict, "software": dict, "warnings": list}
 
@@ -48,12 +50,16 @@ def _check(path: Path, tree: xr.DataTree) -> None:
     model = _text(path, attributes, "model")
     if model not in PARAMETERS:
         raise InputError(f"{path}: model is {model!r}; expected one of {', '.join(PARAMETERS)}")
+    family = _text(path, attributes, "family")
+    if family not in FAMILIES:
+        raise InputError(f"{path}: family is {family!r}; expected one of {', '.join(FAMILIES)}")
     by_store = CONTENTS["stores"] + (() if model == "hierarchical" else ("membership",))
-    for group, variables in {**CONTENTS, "posterior": PARAMETERS[model], "stores": by_store}.items():
+    held = {"constant_data": names_of(family), "posterior": PARAMETERS[model], "stores": by_store}
+    for group, variables in {**CONTENTS, **held}.items():
         for variable in variables:
             if group not in tree.children or variable not in tree[group].data_vars:
                 raise InputError(f"{path}: has no /{group}/{variable}; {EXPECTED}")
-    for name in TEXTS:
+    for name in (*TEXTS, *(() if family == LOG_SALES else ("quadrature",))):
         _text(path, attributes, name)
     for name, kind in RECORDS.items():
         _json(path, attributes, name, kind)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pymc as pm
@@ -19,25 +20,27 @@ from bayesmix.priors import Priors, default_priors, with_effects
 from bayesmix.sample import Draws, sample
 from bayesmix.settings import LEAST, Settings
 from bayesmix.sparse import CONCENTRATION, draw_sparse
-from bayesmix.start import Start, effects_apart, em_solution, start_of_mixed, start_of_normals
+from bayesmix.start import Start, continuum_solution, effects_apart, em_solution, start_of_normals
+from bayesmix.stores import stores_of
 from bayesmix.tree import as_tree
 from em import normal_mixture_fit
 from em.command import watched
 from em.errors import InputError
-from em.mixed_model import MixedSigmaRule, fit_mixed_model, positions
+from em.fit import sigma_rule
+from em.mixed_model import MixedSigmaRule, positions
 from em.mixture import MixtureParameters, Model, SigmaRule, e_step
 from em.normal_mixture import NormalMixtureParameters
 from em.optima import distinct_optima
-from em.panel import Panel, store_statistics
-from em.scatter import sigma_floor
-from em.statistics import Floats
+from em.panel import Panel, log_sales, statistics_of, store_statistics
+from em.regressions import lowest_sigma
+from em.statistics import Floats, GaussianStatistics
 
 
 def fit_mixture(
     panel: Panel,
     k: int,
     *,
-    sigma: SigmaRule = "fixed",
+    sigma: SigmaRule | None = None,
     start: Start[MixtureParameters] | None = None,
     priors: Priors | Sequence[str] = (),
     settings: Settings = Settings(),  # noqa: B008
@@ -50,6 +53,7 @@ def fit_mixture(
 
     Parameters
     ----------
+    sigma : None is "fixed" (1) for log sales and for families without a dispersion, and "common" for the others.
     start : a solution of EM whose segments give theirs their numbers; None runs EM.
     priors : `default_priors` where nothing is given; texts such as "log_price=normal(-2, 0.5)" replace some of them.
     keep : a folder for finished chains, so that an interrupted call loses none; see `bayesmix.sample`.
@@ -60,11 +64,11 @@ def fit_mixture(
         When the panel explains membership by traits, K is not possible, or the settings allow no draws.
     """
     problem = _problem(panel, "mixture", k, sigma, priors, settings)
-    stats, centred = problem.statistics, problem.centred
+    stats, centred, sigma = statistics_of(panel), problem.centred, problem.sigma
     start = start or em_solution(panel, k, sigma, settings.seed)
     if start.parameters.n_segments != k:
         raise InputError(f"start has {start.parameters.n_segments} segments; expected K = {k}")
-    em_model = Model(sigma, (), 0.0 if sigma == "fixed" else sigma_floor(stats), None)
+    em_model = Model(sigma, (), 0.0 if sigma == "fixed" else lowest_sigma(stats), None)
     optima = distinct_optima(stats, start.parameters, em_model, seed=settings.seed)
     chosen = [centred_parameters(one, centred) for one in starts_of_chains(optima, settings.chains)]
     model = mixture.mixture_model(centred.statistics, k, problem.priors, sigma)
@@ -77,7 +81,8 @@ def fit_hierarchical(
     panel: Panel,
     *,
     random: Sequence[str] | None = None,
-    sigma: MixedSigmaRule = "fixed",
+    sigma: MixedSigmaRule | None = None,
+    quadrature: int | None = None,
     priors: Priors | Sequence[str] = (),
     settings: Settings = Settings(),  # noqa: B008
     keep: Path | None = None,
@@ -88,6 +93,9 @@ def fit_hierarchical(
     ----------
     panel : its traits (`read_panel(..., between=)`) explain the coefficients.
     random : names of the coefficients that vary between stores; None is all.
+    sigma : as for `fit_mixture`.
+    quadrature : nodes in each random direction of the integral over coefficients of stores, where the response is not
+        log sales; 1 is Laplace's approximation, None the usual number (`bayesmix.stores.NODES`).
     priors, keep : as for `fit_mixture`.
 
     Raises
@@ -96,9 +104,9 @@ def fit_hierarchical(
         When a name is not possible, the stores together do not identify every coefficient, or the settings allow no
         draws.
     """
-    problem = _problem(panel, "hierarchical", 1, sigma, priors, settings, random=random)
-    fit = fit_mixed_model(panel, random=random, sigma=sigma, stats=problem.statistics)
-    return _fit_normals(problem, start_of_mixed(fit), (), np.ones((len(panel.stores), 1)), keep)
+    problem = _problem(panel, "hierarchical", 1, sigma, priors, settings, random=random, quadrature=quadrature)
+    start = continuum_solution(panel, random, problem.sigma, problem.statistics)
+    return _fit_normals(problem, start, (), np.ones((len(panel.stores), 1)), keep)
 
 
 def fit_normal_mixture(
@@ -128,9 +136,10 @@ def fit_normal_mixture(
         When a name or K is not possible, the panel explains membership by traits, the stores together do not identify
         every coefficient, or the settings allow no draws.
     """
+    log_sales(panel)
     problem = _problem(panel, "normal-mixture", k, sigma, priors, settings, random=random)
     fit = normal_mixture_fit.fit_normal_mixture(
-        panel, k, random=random, sigma=sigma, seed=settings.seed, stats=problem.statistics
+        panel, k, random=random, sigma=sigma, seed=settings.seed, stats=store_statistics(panel)
     )
     others = [effects_apart(one, fit.between) for one in fit.others]
     return _fit_normals(problem, start_of_normals(fit), others, fit.memberships, keep)
@@ -171,12 +180,13 @@ def fit_sparse_mixture(
     InputError
         When the panel explains membership by traits, K is not possible, or the settings allow no draws.
     """
+    log_sales(panel)
     problem = _problem(panel, "mixture", k, sigma, priors, settings, sparse=True)
-    centred = problem.centred
+    stats, centred = store_statistics(panel), problem.centred
     full = em_solution(panel, k, sigma, settings.seed).parameters
     began = time.perf_counter()
     draws = draw_sparse(
-        centred.statistics,
+        cast(GaussianStatistics, centred.statistics),
         centred_parameters(full, centred),
         problem.priors,
         sigma,
@@ -190,7 +200,7 @@ def fit_sparse_mixture(
     in_use = int(np.bincount(draws.used.ravel()).argmax())
     start = em_solution(panel, in_use, sigma, settings.seed)
     reference = np.zeros((problem.statistics.n_stores, k))
-    reference[:, :in_use] = e_step(start.parameters, problem.statistics)[0]
+    reference[:, :in_use] = e_step(start.parameters, stats)[0]
     sampler = xr.Dataset({"segments_in_use": (("chain", "draw"), draws.used)})
     drawn = Draws(uncentred(draws.quantities, centred), sampler, seconds)
     return _fit(replace(problem, start=_with_spare(start, k)), drawn, reference)
@@ -211,11 +221,12 @@ def _problem(
     panel: Panel,
     model: str,
     k: int,
-    sigma: SigmaRule,
+    sigma: SigmaRule | None,
     priors: Priors | Sequence[str],
     settings: Settings,
     sparse: bool = False,
     random: Sequence[str] | None = None,
+    quadrature: int | None = None,
 ) -> Problem:
     if model != "hierarchical" and panel.traits is not None:
         raise InputError(f"{panel.file}: covariates of membership are not part of the Bayesian mixture yet")
@@ -229,7 +240,9 @@ def _problem(
             raise InputError(f"{name} is {getattr(settings, name)}; expected at least {least}")
     if model == "hierarchical" and sigma == "segment":
         raise InputError("sigma segment is for the mixture; the hierarchical model has fixed or common")
-    stats = store_statistics(panel)
+    sigma = sigma_rule(statistics_of(panel), sigma)
+    varying = 0 if model == "mixture" else len(panel.coefficients if random is None else random)
+    stats = stores_of(panel, varying, quadrature)
     centred = centre(stats, panel.coefficients, random)
     if not isinstance(priors, Priors):
         usual = default_priors(centred.statistics, panel.coefficients, panel.between)

@@ -17,7 +17,7 @@ from bayesmix.fitted import Fit
 from bayesmix.parameters import deviating, parameters
 from bayesmix.rounding import MINUS, figures
 from em.panel import Panel
-from em.show import narrow
+from em.show import narrow, told_of
 
 
 def announce(panel: Panel, model: str, k: int, sigma: str, sparse: bool) -> None:
@@ -25,10 +25,15 @@ def announce(panel: Panel, model: str, k: int, sigma: str, sparse: bool) -> None
     segments = f"{'at most ' if sparse else ''}{k} segment{'s' if k > 1 else ''}"
     segments = "a continuum of stores" if model == "hierarchical" else segments
     segments += " whose stores differ" if model == "normal-mixture" else ""
+    scatter = f", sigma {sigma}{' at 1' if sigma == 'fixed' else ''}"
+    response = "log sales"
+    if panel.response is not None:
+        response, dispersed = told_of(panel.response), panel.response.family.dispersed
+        scatter = f", dispersion {sigma}" if dispersed else ""
     Console().print(
-        f"[bold]{model}[/]: {segments}, sigma {sigma}{' at 1' if sigma == 'fixed' else ''}; {panel.file}: "
+        f"[bold]{model}[/]: {segments}{scatter}; {panel.file}: "
         f"{len(panel.stores)} stores, {len(panel.weeks)} weeks, {panel.y.size} observations; "
-        f"log sales on {', '.join(panel.coefficients)}"
+        f"{response} on {', '.join(panel.coefficients)}"
         + (f", which {', '.join(panel.between.names)} explain" if panel.between is not None else ""),
         highlight=False,
         soft_wrap=True,

@@ -1,20 +1,23 @@
 """Where chains start: at the maximum of the likelihood, read from results.json or found now."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from bayesmix.stores import CountedStores, Stores
 from em.between import Between, separated
 from em.errors import InputError
 from em.explained_by_traits import effects
 from em.fit import MixtureFit, fit_mixture
-from em.mixed_model import MixedFit
+from em.glmm import GlmmFit, fit_glmm
+from em.mixed_model import MixedFit, MixedSigmaRule, fit_mixed_model
 from em.mixture import MixtureParameters, SigmaRule
 from em.normal_mixture import NormalMixtureParameters
 from em.normal_mixture_fit import NormalMixtureFit
-from em.panel import Panel, store_statistics
+from em.panel import Panel, statistics_of
 from em.results import MODELS, read_results
 from em.statistics import Floats
 from em.variance_components import variance_components
@@ -46,7 +49,7 @@ def start_of(fit: MixtureFit) -> Start[MixtureParameters]:
     return Start(fit.parameters, fit.log_likelihood, by_name, fit.warnings)
 
 
-def start_of_mixed(fit: MixedFit) -> Start[NormalMixtureParameters]:
+def start_of_mixed(fit: MixedFit | GlmmFit) -> Start[NormalMixtureParameters]:
     """The start that a mixed model gives: one segment. Its doubts are not the posterior's, which has priors."""
     mu, omega, sigma = fit.parameters
     components, n = variance_components(fit), len(fit.of_stores)
@@ -77,16 +80,32 @@ def effects_apart(params: NormalMixtureParameters, between: Between | None) -> N
     return params._replace(mu=mu, omega=params.omega[:, :n, :n], gamma=gamma[0])
 
 
-def _of_effects(fit: MixedFit | NormalMixtureFit) -> dict[str, Floats]:
+def _of_effects(fit: MixedFit | GlmmFit | NormalMixtureFit) -> dict[str, Floats]:
     found = effects(fit)
     return {} if found is None else {"gamma": found.error}
 
 
-def _of_all(of_random: Floats, fit: MixedFit | NormalMixtureFit) -> Floats:
+def _of_all(of_random: Floats, fit: MixedFit | GlmmFit | NormalMixtureFit) -> Floats:
     """Values (segment, random) with zeros for the coefficients that do not vary; (segment, coefficient)."""
     every = np.zeros((len(of_random), len(fit.of_stores)))
     every[:, [fit.coefficients.index(name) for name in fit.random]] = of_random
     return every
+
+
+def continuum_solution(
+    panel: Panel, random: Sequence[str] | None, sigma: SigmaRule, stores: Stores
+) -> Start[NormalMixtureParameters]:
+    """The maximum-likelihood solution of a continuum of stores, which is one segment whose stores differ.
+
+    Raises
+    ------
+    InputError
+        When a name is not possible, or the stores together do not identify every coefficient.
+    """
+    if isinstance(stores, CountedStores):
+        return start_of_mixed(fit_glmm(panel, random=random, quadrature=stores.nodes, stats=stores.counts))
+    rule = cast(MixedSigmaRule, sigma)
+    return start_of_mixed(fit_mixed_model(panel, random=random, sigma=rule, stats=stores))
 
 
 def em_solution(
@@ -101,11 +120,10 @@ def em_solution(
     Raises
     ------
     InputError
-        When the file is none, is about other data or another sigma, or has no solution with k segments; or when the
-        panel does not hold log sales.
+        When the file is none, is about other data or another sigma, or has no solution with k segments.
     """
     if file is None:
-        return start_of(fit_mixture(panel, k, sigma=sigma, seed=seed, stats=store_statistics(panel)))
+        return start_of(fit_mixture(panel, k, sigma=sigma, seed=seed, stats=statistics_of(panel)))
     results = read_results(file, MODELS)
     data, expected = results["data"], {"sha256": panel.sha256, "coefficients": list(panel.coefficients)}
     if data.get("sha256") != expected["sha256"]:
@@ -115,6 +133,9 @@ def em_solution(
             f"{file}: its coefficients are {', '.join(map(str, data.get('coefficients') or []))}; "
             f"expected {', '.join(panel.coefficients)}"
         )
+    family = "gaussian" if panel.response is None else panel.response.family.name
+    if results["settings"].get("family", "gaussian") != family:
+        raise InputError(f"{file}: is of family {results['settings'].get('family', 'gaussian')}; expected {family}")
     if results["settings"].get("sigma") != sigma:
         raise InputError(f"{file}: was estimated with --sigma {results['settings'].get('sigma')}; expected {sigma}")
     if results["settings"].get("common"):

@@ -10,6 +10,7 @@ from bayesmix.fitted import Fit
 from bayesmix.label_free import store_coefficients
 from bayesmix.pooling import left_open
 from bayesmix.segments_of_stores import membership
+from bayesmix.stores import rows_of_stores
 from em.stores_file import Columns, coefficient_columns, segment_columns, write_columns
 
 
@@ -33,4 +34,4 @@ def write_stores(path: Path, fits: Sequence[Fit]) -> None:
         ends = {"": "mean", "_sd": "sd", "_lower": "lower", "_upper": "upper"}
         told = {end: np.asarray(found[name].transpose("store", "coefficient")) for end, name in ends.items()}
         columns |= coefficient_columns(fit.coefficients, told | {"_pooling": left_open(fit)}, before)
-    write_columns(path, fits[0].stores, fits[0].statistics.n.astype(np.intp), columns)
+    write_columns(path, fits[0].stores, rows_of_stores(fits[0].statistics), columns)

@@ -9,14 +9,17 @@ import numpy as np
 from bayesmix import effects, mixture, normal_mixture
 from bayesmix.centre import centred_by, centred_parameters
 from bayesmix.density import Density, compile_density, constraint, with_data
-from bayesmix.designs import by_design
 from bayesmix.fitted import Fit
+from bayesmix.likelihood import arrays_of
 from bayesmix.posterior import ParameterDraws, average, parameter_draws, store_means
 from bayesmix.priors import from_record
-from em.likelihood import component_loglik, store_loglik
+from bayesmix.stores import Stores, segment_loglik, some
+from em.likelihood import store_loglik
 from em.mixture import MixtureParameters, SigmaRule
 from em.normal_mixture import NormalMixtureParameters
-from em.statistics import Floats, GaussianStatistics, Ints, take
+from em.statistics import Floats, Ints
+
+NONE = np.zeros(0, dtype=np.intp)
 
 
 @dataclass(frozen=True)
@@ -31,15 +34,17 @@ class Target:
     traits : (store, trait) that explain coefficients, less their means over the stores of the fit; None where nothing
         does.
     trait_sd : (trait,) by which the sampler's effects are told.
+    varying : positions of the coefficients that vary between the stores of a segment.
     segments : how many are interchangeable.
     draws : (chain, draw, dimension) unconstrained, segments numbered as in the fit.
     """
 
     density: Density = field(repr=False)
     quantities: Callable[[Floats], dict[str, Floats]] = field(repr=False)
-    statistics: GaussianStatistics = field(repr=False)
+    statistics: Stores = field(repr=False)
     traits: Floats | None = field(repr=False)
     trait_sd: Floats = field(repr=False)
+    varying: Ints = field(repr=False)
     segments: int
     draws: Floats = field(repr=False)
 
@@ -64,15 +69,18 @@ def target_of(fit: Fit) -> Target:
     density = compile_density(model, [start])
     kept = fit.tree["unconstrained_posterior"]["q"].transpose("chain", "draw", ...).to_numpy()
     sd = np.ones(0) if fit.between is None else fit.between.sd
-    return Target(density, constraint(model, density, list(names)), centred.statistics, fit.traits, sd, fit.k, kept)
+    varying = priors.varying if mean.omega is not None else NONE
+    at_points = constraint(model, density, list(names))
+    return Target(density, at_points, centred.statistics, fit.traits, sd, varying, fit.k, kept)
 
 
 def without(target: Target, stores: Ints) -> Target:
     """The posterior of all stores but those at `stores`; priors and centring stay. Its draws are of all stores."""
     others = np.setdiff1d(np.arange(target.statistics.n_stores), stores)
-    kept, traits = take(target.statistics, others), None if target.traits is None else target.traits[others]
+    kept, traits = some(target.statistics, others), None if target.traits is None else target.traits[others]
     scaled = None if traits is None else traits / target.trait_sd
-    data = {f"stores_{name}": value for name, value in by_design(kept, scaled)._asdict().items()}
+    arrays = arrays_of(kept, scaled, target.varying)
+    data = {f"stores_{name}": value for name, value in arrays._asdict().items()}
     return replace(target, density=with_data(target.density, data), statistics=kept, traits=traits)
 
 
@@ -92,4 +100,4 @@ def loglik(target: Target, draws: ParameterDraws, stores: Ints | None = None) ->
     means = store_means(draws, None if target.traits is None else target.traits[index])
     with np.errstate(divide="ignore"):
         log_weight = np.log(draws.weight)
-    return store_loglik(log_weight, component_loglik(take(target.statistics, index), means, draws.sigma, draws.omega))
+    return store_loglik(log_weight, segment_loglik(some(target.statistics, index), means, draws.sigma, draws.omega))

@@ -16,7 +16,10 @@ from bayesmix.normal_mixture import QUANTITIES as OF_NORMALS
 from bayesmix.prior_draws import draw_prior, log_prior, prior_predictive, shown_by_stores
 from bayesmix.priors import as_record
 from bayesmix.read import SCHEMA
+from bayesmix.stores import CountedStores
+from bayesmix.stores_kept import as_variables
 from em.between import Between
+from em.response import LOG_SALES
 from em.results import data_of, software
 from em.statistics import Floats
 
@@ -60,10 +63,6 @@ def as_tree(run: Run) -> xr.DataTree:
 
 QUANTITIES = {"mixture": OF_SEGMENTS, "hierarchical": OF_CONTINUUM, "normal-mixture": OF_NORMALS}
 AXES = {
-    "n": ("store",),
-    "xtx": ("store", "coefficient", "coefficient_2"),
-    "b": ("store", "coefficient"),
-    "rss": ("store",),
     "traits": ("store", "trait"),
     "membership": ("store", "segment"),
     "membership_sd": ("store", "segment"),
@@ -77,7 +76,7 @@ PRIOR_DRAWS = 1000
 def _constant(run: Run) -> Variables:
     x = run.problem.panel.x
     return {
-        **{name: (AXES[name], value) for name, value in run.problem.statistics._asdict().items()},
+        **as_variables(run.problem.statistics),
         "back": (("coefficient", "coefficient_2"), run.problem.centred.back),
         "column_min": (("coefficient",), x.min(0)),
         "column_max": (("coefficient",), x.max(0)),
@@ -198,7 +197,7 @@ def _dataset(run: Run, mode: Mode, group: str, variables: Variables) -> xr.Datas
 
 
 def _attributes(run: Run) -> dict[str, str | int]:
-    p, drawn = run.problem, run.modes[0].drawn
+    p, drawn, response = run.problem, run.modes[0].drawn, run.problem.panel.response
     sampler = {
         "name": "gibbs" if p.sparse else "nutpie",
         "draws": p.settings.draws,
@@ -217,7 +216,8 @@ def _attributes(run: Run) -> dict[str, str | int]:
         "software": json.dumps(software(*PACKAGES)),
         "name": p.name,
         "model": p.model,
-        "family": "gaussian",
+        "family": LOG_SALES if response is None else response.family.name,
+        **({"quadrature": p.statistics.nodes} if isinstance(p.statistics, CountedStores) else {}),
         "k": p.k,
         "sparse": int(p.sparse),
         "sigma_rule": p.sigma,
@@ -227,6 +227,6 @@ def _attributes(run: Run) -> dict[str, str | int]:
         "trusted": int(not run.reasons),
         "warnings": json.dumps(run.reasons),
         "warnings_of_modes": json.dumps(run.of_modes),
-        "log_density_of": "log sales",
+        "log_density_of": "log sales" if response is None else response.name,
         "unit": "store",
     }

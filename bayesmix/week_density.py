@@ -1,6 +1,6 @@
 """Another week of a known store: its exact density given the store's other weeks, under every draw of the parameters.
 
-Given segment k and some weeks of store i, its coefficients are N(m, V) (`bayesmix.conditional`), so a further week with
+Given segment k and some weeks of store i, its coefficients are N(m, V) (`bayesmix.stores`), so a further week with
 columns x has log sales
 
     y ~ sum_k r_k N(x'm_k, sigma_k^2 + x'V_k x),   r_k the store's membership given those weeks.
@@ -21,10 +21,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayesmix.conditional import store_coefficients
 from bayesmix.known_stores import given_data
 from bayesmix.posterior import ParameterDraws, store_means
-from em.likelihood import LOG_2PI, component_loglik
+from bayesmix.stores import given_segments
+from em.likelihood import LOG_2PI
 from em.statistics import Floats, GaussianStatistics, Ints
 
 MOST = 2_000_000  # numbers in the largest array of one piece
@@ -94,8 +94,8 @@ def log_density_left_out(
     mu = store_means(draws, traits)
     with np.errstate(divide="ignore"):
         log_weight = np.log(draws.weight)
-    joint = log_weight[:, None] + component_loglik(stats, mu, draws.sigma, draws.omega)
-    mean, variance = store_coefficients(stats, mu, draws.sigma, draws.omega)
+    component, mean, variance = given_segments(stats, mu, draws.sigma, draws.omega)
+    joint = log_weight[:, None] + component
     noise = np.square(draws.sigma)[:, None]
     error = weeks.y[:, None] - _product(_of_rows(mean, weeks.store), weeks.x)
     left = 1.0 - np.maximum(_products(_of_rows(variance, weeks.store), weeks.x, weeks.x), 0.0) / noise

@@ -44,10 +44,13 @@ def add_between(group: "argparse._ArgumentGroup") -> None:
     )
 
 
+DEFAULT_FAMILY = "gaussian"
+
+
 def add_family_arguments(group: "argparse._ArgumentGroup") -> None:
     """Add the family of the response and what goes with it, where a model takes responses other than log sales."""
     group.add_argument(
-        "--family", default="gaussian", metavar="NAME",
+        "--family", default=DEFAULT_FAMILY, metavar="NAME",
         help="of the response: gaussian (log sales; default), or on its own scale poisson, negative-binomial, "
         "bernoulli, binomial or gamma; --sales or the left side of --formula names it",
     )  # fmt: skip

@@ -51,16 +51,18 @@ def conditional_modes(stats: GaussianStatistics, mu: Floats, omega: Floats, sigm
 
 
 def over_segments(
-    stats: GaussianStatistics, share: Floats, weight: Floats, mu: Floats, sigma: Floats, omega: Floats
+    mean: Floats, covariance: Floats, share: Floats, weight: Floats, mu: Floats, omega: Floats
 ) -> StoreCoefficients:
     """Coefficients of stores that may be of several segments.
 
     Parameters
     ----------
+    mean, covariance : (store, segment, coefficient) and once more (coefficient,), given segment and data of the store.
     share : (store, segment) the probability of each.
-    mu : (segment, coefficient), or (store, segment, coefficient) when means differ between stores.
+    weight : (segment,)
+    mu, omega : (segment, coefficient), or (store, segment, coefficient) when means differ between stores, and
+        (segment, coefficient, coefficient).
     """
-    mean, covariance, _ = store_coefficients(stats, mu, sigma, omega)
     center = np.einsum("sk,ska->sa", share, mean)
     off = mean - center[:, None, :]
     whole = np.einsum("sk,skab->sab", share, covariance + off[..., None] * off[..., None, :])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 
 from em.between import Between, contracted, separated, shifted
-from em.conditional import StoreCoefficients, over_segments
+from em.conditional import StoreCoefficients, over_segments, store_coefficients
 from em.covariance_rank import singularities
 from em.criteria import Criteria, criteria
 from em.designs import whitening
@@ -18,7 +18,7 @@ from em.mixture import MixtureParameters
 from em.normal_mixture import NormalMixtureParameters, memberships
 from em.normal_mixture_climb import NormalMixtureErrors, Top, standard_errors
 from em.normal_mixture_search import EM_STEPS, ENOUGH, Found, search
-from em.panel import Panel
+from em.panel import Panel, store_statistics
 from em.regressions import anchors
 from em.scatter import against_fixed_sigma, sigma_floor
 from em.statistics import Floats, GaussianStatistics, Ints
@@ -95,11 +95,14 @@ class NormalMixtureFit:
         """Each store's coefficients, segments averaged."""
         p = self.parameters
         if self.between is None:
-            return over_segments(self.statistics, self.memberships, p.weight, p.mu, p.sigma, p.omega)
+            mean, covariance, _ = store_coefficients(self.statistics, p.mu, p.sigma, p.omega)
+            return over_segments(mean, covariance, self.memberships, p.weight, p.mu, p.omega)
         mu, gamma = separated(p.mu, self.between)
         shift, n = self.between.values @ gamma[0], mu.shape[-1]
         own = shifted(contracted(self.statistics, self.between), shift)
-        left = over_segments(own, self.memberships, p.weight, mu, p.sigma, p.omega[:, :n, :n])
+        omega = p.omega[:, :n, :n]
+        mean, covariance, _ = store_coefficients(own, mu, p.sigma, omega)
+        left = over_segments(mean, covariance, self.memberships, p.weight, mu, omega)
         return left._replace(mean=left.mean + shift)
 
     def to_xarray(self) -> "xarray.Dataset":
@@ -147,7 +150,7 @@ def fit_normal_mixture(
     InputError
         When K, starts, sigma or a name is not possible for these data.
     """
-    given = described(data, stats)
+    given = described(data, stats, store_statistics)
     _check(given.statistics, k, sigma, starts, seed)
     continuum = fit_mixed_model(data, random=random, sigma=sigma, stats=stats)
     stats, stores, names, _ = given

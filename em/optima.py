@@ -6,16 +6,16 @@ from threadpoolctl import threadpool_limits
 from em.accelerate import newton, squarem
 from em.mixture import MixtureParameters, Model
 from em.optimum import FIRST_STEPS, SAME, is_sound, searched, sound_starts
-from em.regressions import anchors
+from em.regressions import Stores, anchors
 from em.starts import choose, em_steps, in_falling_order, random_starts
-from em.statistics import Floats, GaussianStatistics
+from em.statistics import Floats
 
 WITHIN = 20.0  # log-likelihood below the best beyond which an optimum holds nothing of a posterior
 CYCLES = 30  # of SQUAREM, of three EM steps each
 
 
 def distinct_optima(
-    stats: GaussianStatistics,
+    stats: Stores,
     best: MixtureParameters,
     model: Model,
     *,

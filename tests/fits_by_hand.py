@@ -39,6 +39,7 @@ def fit_of(stats, names, *, modes=None, reasons=(), **quantities) -> Fit:
     tree.attrs = {
         "model": model,
         "sigma_rule": "common",
+        "family": "gaussian",
         "trusted": int(not reasons),
         "warnings": json.dumps(list(reasons)),
     }

@@ -5,8 +5,8 @@ import oracles
 import pytest
 
 import bayesmix.posterior
-from bayesmix.conditional import store_coefficients
 from bayesmix.posterior import ParameterDraws, store_posterior
+from bayesmix.stores import given_segments
 from em.statistics import build
 
 
@@ -30,7 +30,7 @@ def draws_of(rng, n, k, p, spread):
 def test_store_coefficients_are_the_conditional_of_the_joint_gaussian(p, own_prices):
     rows, stats = panel(p, p=p, own_prices=own_prices)
     draws = draws_of(np.random.default_rng(p), 2, 2, p, spread=True)
-    mean, covariance = store_coefficients(stats, draws.mu, draws.sigma, draws.omega)
+    _, mean, covariance = given_segments(stats, draws.mu, draws.sigma, draws.omega)
     for d in range(2):
         for k in range(2):
             mu, omega, sigma = draws.mu[d, k], draws.omega[d, k], draws.sigma[d, k]
@@ -45,7 +45,7 @@ def test_store_coefficients_are_the_conditional_of_the_joint_gaussian(p, own_pri
 def test_a_singular_covariance_leaves_no_room_in_its_direction():
     _, stats = panel()
     omega = np.array([[[0.5, 0.0], [0.0, 0.0]]])
-    mean, covariance = store_coefficients(stats, np.array([[10.0, -1.0]]), np.ones(1), omega)
+    _, mean, covariance = given_segments(stats, np.array([[10.0, -1.0]]), np.ones(1), omega)
     np.testing.assert_allclose(mean[:, 0, 1], -1.0, atol=1e-12)
     np.testing.assert_allclose(covariance[:, 0, 1], 0.0, atol=1e-12)
 
@@ -77,7 +77,7 @@ def test_coefficients_have_the_moments_of_their_draws(spread):
         one = ParameterDraws(*(None if value is None else value[d : d + 1] for value in draws))
         share = store_posterior(stats, one, reference)
         order = share.permutation[0]
-        mean, covariance = store_coefficients(stats, one.mu, one.sigma, one.omega)
+        _, mean, covariance = given_segments(stats, one.mu, one.sigma, one.omega)
         mean = np.broadcast_to(mean[0], (stats.n_stores, 2, 2))
         covariance = np.broadcast_to(covariance[0] if spread else covariance, (stats.n_stores, 2, 2, 2))
         for store in range(stats.n_stores):

@@ -90,6 +90,17 @@ def log_density(family: Family, y: Floats, eta: Floats, trials: Floats, log_sigm
     return family.terms(eta, log_sigma).of(y, trials) + family.carrier(y, trials, log_sigma)
 
 
+def linked_mean(family: Family, total: float, n: float) -> float:
+    """Linear predictor at which the mean of n rows, trials or exposure is total / n; half a count off an infinite one."""
+    if family.link == "identity":
+        return total / n
+    total = total if total > 0.0 else 0.5
+    if family.link == "log":
+        return float(np.log(total / n))
+    total = min(total, n - 0.5)
+    return float(np.log(total / (n - total)))
+
+
 NO_SLOPES = DispersionSlopes(*(Pair(0.0, 0.0),) * 4)
 
 
@@ -101,7 +112,7 @@ def undispersed(eta: Floats, log_sigma: Floats | float) -> DispersionSlopes:
 def scaled_by_precision(pairs: tuple[Pair, Pair, Pair]) -> DispersionSlopes:
     """Derivatives by log sigma of (a, c) and their slopes by eta when all are proportional to sigma^-2."""
     values, first, second = pairs
-    return DispersionSlopes(*(_times(pair, by) for pair, by in ((values, -2), (values, 4), (first, -2), (second, -2))))
+    return DispersionSlopes(_times(values, -2.0), _times(values, 4.0), _times(first, -2.0), _times(second, -2.0))
 
 
 def _times(pair: Pair, by: float) -> Pair:

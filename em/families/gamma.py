@@ -8,7 +8,7 @@ from em.families.poisson import HIGHEST, log_mean
 
 
 def _shape(log_sigma: Floats | float) -> Floats:
-    return np.exp(-2.0 * np.asarray(log_sigma))
+    return np.exp(-2.0 * log_sigma)
 
 
 def _inverse_mean(eta: Floats) -> Floats:

@@ -7,12 +7,12 @@ from em.families.family import Family, Floats, Pair, scaled_by_precision
 
 
 def _terms(eta: Floats, log_sigma: Floats | float) -> Pair:
-    precision = np.exp(-2.0 * np.asarray(log_sigma))
+    precision = np.exp(-2.0 * log_sigma)
     return Pair(precision * eta, -0.5 * precision * np.square(eta))
 
 
 def _slopes(eta: Floats, log_sigma: Floats | float) -> tuple[Pair, Pair, Pair]:
-    precision = np.exp(-2.0 * np.asarray(log_sigma)) + 0.0 * eta
+    precision = np.exp(-2.0 * log_sigma) + 0.0 * eta
     return Pair(precision, -precision * eta), Pair(0.0, -precision), Pair(0.0, 0.0 * eta)
 
 
@@ -22,11 +22,11 @@ def _dispersion_slopes(eta: Floats, log_sigma: Floats | float):
 
 
 def _carrier(y: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
-    return -0.5 * np.square(y) * np.exp(-2.0 * np.asarray(log_sigma)) - 0.5 * np.log(2.0 * np.pi) - log_sigma
+    return -0.5 * np.square(y) * np.exp(-2.0 * log_sigma) - 0.5 * np.log(2.0 * np.pi) - log_sigma
 
 
 def _carrier_slopes(y: Floats, trials: Floats, log_sigma: Floats | float) -> tuple[Floats, Floats]:
-    squares = np.square(y) * np.exp(-2.0 * np.asarray(log_sigma))
+    squares = np.square(y) * np.exp(-2.0 * log_sigma)
     return squares - 1.0, -2.0 * squares
 
 

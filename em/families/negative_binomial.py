@@ -5,7 +5,7 @@ mean + sigma^2 mean^2 ("NB2"). Sigma at zero is Poisson.
 """
 
 import numpy as np
-from scipy.special import betainc, betaln, digamma, expit, polygamma
+from scipy.special import betainc, betaln, digamma, expit, log_expit, polygamma
 
 from em.families.family import DispersionSlopes, Family, Floats, Pair
 from em.families.poisson import HIGHEST, log_mean, whole
@@ -13,7 +13,7 @@ from em.families.poisson import HIGHEST, log_mean, whole
 
 def _terms(eta: Floats, log_sigma: Floats | float) -> Pair:
     over = eta + 2.0 * log_sigma  # log of mean / size
-    return Pair(-np.logaddexp(0.0, -over), -_size(log_sigma) * np.logaddexp(0.0, over))
+    return Pair(log_expit(over), _size(log_sigma) * log_expit(-over))
 
 
 def _slopes(eta: Floats, log_sigma: Floats | float) -> tuple[Pair, Pair, Pair]:
@@ -26,7 +26,7 @@ def _slopes(eta: Floats, log_sigma: Floats | float) -> tuple[Pair, Pair, Pair]:
 
 def _dispersion_slopes(eta: Floats, log_sigma: Floats | float) -> DispersionSlopes:
     over, size = eta + 2.0 * log_sigma, _size(log_sigma)
-    share, rest, soft = expit(over), expit(-over), np.logaddexp(0.0, over)
+    share, rest, soft = expit(over), expit(-over), -log_expit(-over)
     variance = share * rest
     return DispersionSlopes(
         Pair(2.0 * rest, 2.0 * size * (soft - share)),
@@ -37,13 +37,13 @@ def _dispersion_slopes(eta: Floats, log_sigma: Floats | float) -> DispersionSlop
 
 
 def _size(log_sigma: Floats | float) -> Floats:
-    return np.exp(-2.0 * np.asarray(log_sigma))
+    return np.exp(-2.0 * log_sigma)
 
 
 def _carrier(y: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
     at_least_one = np.maximum(y, 1.0)
     # gamma(y + r) / gamma(r) y! by the beta function, which does not cancel for a large r.
-    return np.where(y > 0.0, -betaln(_size(log_sigma), at_least_one) - np.log(at_least_one), 0.0)
+    return (y > 0.0) * (-betaln(_size(log_sigma), at_least_one) - np.log(at_least_one))
 
 
 def _carrier_slopes(y: Floats, trials: Floats, log_sigma: Floats | float) -> tuple[Floats, Floats]:
