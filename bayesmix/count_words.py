@@ -7,7 +7,7 @@ from bayesmix.rounding import figures, fixed, listed
 from em.families import FAMILIES
 
 ONE = {"counts": "a count", "shares": "a share", "amounts": "an amount"}
-TITLES = {"poisson": "Poisson", "negative-binomial": "negative binomial"}
+TITLES = {"poisson": "Poisson", "bernoulli": "Bernoulli", "negative-binomial": "negative binomial"}
 HONESTLY = (
     "Posterior predictive checks of the known stores’ own rows: could the model have made the panel that it was fitted "
     "to? They are conservative (the draws have seen these rows) and not cross-validated. Numbers in brackets are 89 % "
@@ -48,7 +48,7 @@ def family_title(name: str) -> str:
 
 def _scatter(checks: CountChecks) -> Verdict:
     one = checks.statistics["rows"][0]
-    ratio, family = one.observed / one.predicted, family_title(checks.family)
+    ratio, family = one.ratio, family_title(checks.family)
     numbers = f"{_ends(one, 2)}; 1 is the variance of the {family} model{_tail(one, checks)}"
     text = f"Squared distance of {ONE[checks.kind]} from what is expected, in units of its variance: {numbers}."
     if not one.departs:
@@ -89,7 +89,7 @@ def _wider(checks: CountChecks) -> str | None:
 
 def _stores(checks: CountChecks) -> Verdict:
     one = checks.statistics["stores"][0]
-    ratio = one.observed / one.predicted
+    ratio = one.ratio
     text = (
         f"Squared distance of a store’s total from what is expected, in units of its variance: {_ends(one, 2)}"
         f"{_tail(one, checks)}."
@@ -139,11 +139,11 @@ def _largest(checks: CountChecks) -> Verdict:
 def _segments(checks: CountChecks, name: str, digits: int) -> str:
     """Segments in which a number departs."""
     said = [
-        f"{group} {fixed(one.observed, digits)} ({fixed(one.low, digits)} to {fixed(one.high, digits)})"
+        f"{group} ({fixed(one.observed, digits)}; {fixed(one.low, digits)} to {fixed(one.high, digits)})"
         for group, one in zip(checks.groups[1:], checks.statistics[name][1:], strict=True)
         if one.departs
     ]
-    return f" By segment it departs in {listed(said)}." if said else ""
+    return f" It departs in {listed(said)}." if said else ""
 
 
 def _ends(one: Replicated, digits: int) -> str:

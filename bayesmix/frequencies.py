@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesmix.checked_rows import Rows, StoreDraws, evenly, predictors
+from bayesmix.envelope import ROUNDING
 from em.families.family import Family
 from em.statistics import Floats
 
@@ -60,7 +61,7 @@ class Frequencies(NamedTuple):
         root = np.sqrt(self.observed)
         beyond = np.maximum(root - np.sqrt(self.high), np.sqrt(self.low) - root)
         order = np.argsort(-beyond, kind="stable")
-        return order[beyond[order] > 0.0]
+        return order[beyond[order] > ROUNDING]
 
 
 def bins_of(rows: Rows) -> Bins | None:
