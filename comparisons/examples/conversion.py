@@ -170,7 +170,7 @@ def _ratios(fit: GlmmFit, logistic: Marginal) -> list[OddsRatio]:
 def _separated(rare: Panel, fit: GlmmFit) -> Separated:
     """What happens with a partner whose sessions never ended in a purchase; other effects as `fit` has them."""
     at = rare.coefficients.index("referral[T.partner]")
-    told = fit_glmm(rare, random=["intercept"]).warnings
+    told = fit_glmm(rare, random=[]).warnings  # users who differ do not change what separates
     usual, robust = independent(rare.x, rare.y), clustered(rare.x, rare.y, rare.store)
     others = np.delete(rare.x, at, axis=1)[rare.x[:, at] == 1.0]
     largest = largest_effect(others @ fit.parameters.mu, float(np.sqrt(fit.parameters.omega[0, 0])))
