@@ -16,7 +16,7 @@ import pandas as pd
 from comparisons.examples.ab_experiment import Truth, draw
 from comparisons.examples.ab_models import MODELS, Answer, Whose, answers, fit_models
 from comparisons.examples.averages import true_average
-from comparisons.examples.intervals import Z, wilson
+from comparisons.examples.intervals import Z, percent, wilson
 from em.command import Parser, replacing, run, watched
 from em.errors import InputError
 from em.statistics import Floats
@@ -84,6 +84,12 @@ def coverage(table: pd.DataFrame) -> list[Coverage]:
         for truth, rows in table.groupby("truth", sort=False)
         for model in MODELS
     ]
+
+
+def share(row: Coverage) -> str:
+    """How many intervals hold the truth, with the 95 % interval of that share."""
+    low, high = row.interval
+    return f"{percent(row.share)} ({100.0 * low:.0f} to {100.0 * high:.0f})"
 
 
 def _coverage(truth: str, model: str, estimates: Floats, told: Floats) -> Coverage:

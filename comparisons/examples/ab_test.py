@@ -8,14 +8,14 @@ from scipy.stats import norm
 
 from bayesmix.rounding import by_error, fixed
 from bayesmix.svg import segment_colour
-from comparisons.examples.ab_coverage import TRUTHS, Coverage, coverage, kept
+from comparisons.examples.ab_coverage import TRUTHS, Coverage, coverage, kept, share
 from comparisons.examples.ab_experiment import Sessions, draw, table
 from comparisons.examples.ab_models import NODES, Answer, Models, answers, contrasts, fit_models
 from comparisons.examples.ab_pictures import coverage_picture, users_picture
 from comparisons.examples.averages import Contrast, attenuated, true_average
 from comparisons.examples.example import Findings, rendered
 from comparisons.examples.forest import Line, forest
-from comparisons.examples.intervals import Z, percent
+from comparisons.examples.intervals import Z, interval, percent
 from em.command import replacing
 from em.panel import Panel, read_panel
 
@@ -136,22 +136,10 @@ def design_effect(sessions: Sessions, models: Models) -> DesignEffect:
     return DesignEffect(measured, expected, sessions.user.size, sessions.user.size / measured**2)
 
 
-def interval(value: float, error: float, scale: float = 1.0) -> str:
-    """The ends of a 95 % interval, with the decimals that its error carries."""
-    low, high = (by_error(scale * (value + side * Z * error), scale * error) for side in (-1.0, 1.0))
-    return f"{low} to {high}"
-
-
 def points(average: Contrast) -> str:
     """B less A in percentage points, with its 95 % interval."""
     value, error = average.difference, average.difference_error
     return f"{by_error(100.0 * value, 100.0 * error)} ({interval(value, error, 100.0)})"
-
-
-def share(row: Coverage) -> str:
-    """How many intervals hold the truth, with the 95 % interval of that share."""
-    low, high = row.interval
-    return f"{percent(row.share)} ({100.0 * low:.0f} to {100.0 * high:.0f})"
 
 
 def _lines(found: dict[str, Answer], truth: Contrast) -> list[Line]:

@@ -58,6 +58,11 @@ EXAMPLES = (
         "Which sessions end in a purchase, how far can the probabilities be believed, and where to draw the line?",
         "comparisons.examples.conversion",
     ),
+    Example(
+        "overdispersion",
+        "Counts scatter more than Poisson has it: do stores differ, or do rows scatter, and what hangs on it?",
+        "comparisons.examples.dispersion",
+    ),
 )
 
 

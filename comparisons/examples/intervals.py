@@ -2,6 +2,8 @@
 
 import math
 
+from bayesmix.rounding import by_error
+
 Z = 1.959964
 
 
@@ -16,3 +18,9 @@ def wilson(successes: float, trials: float) -> tuple[float, float]:
 def percent(share: float) -> str:
     """A share with one decimal."""
     return f"{100.0 * share:.1f}\N{NO-BREAK SPACE}%"
+
+
+def interval(value: float, error: float, scale: float = 1.0) -> str:
+    """The ends of a 95 % interval, with the decimals that its error carries."""
+    low, high = (by_error(scale * (value + side * Z * error), scale * error) for side in (-1.0, 1.0))
+    return f"{low} to {high}"
