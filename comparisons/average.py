@@ -1,4 +1,4 @@
-"""One number of every store under all models at once, each with its stacking weight: its price elasticity, or its level.
+"""One number of every store under all models at once, each with its stacking weight: its elasticity, or its level.
 
 A price elasticity is the same thing by log sales and by any family with a logarithmic link. Without a price it is the
 linear predictor in the panel's mean row (log of the expected response, or log odds) of families with one link.

@@ -220,8 +220,8 @@ def _of_scale(scale: Scale) -> list[str]:
     told = []
     if scale.log_sales_i is not None:
         told.append(
-            f"all log-densities are of {scale.log_density_of} itself: of a log-normal model, log f(log y) less the sum "
-            "of log y over a store’s rows"
+            f"all log-densities are of the response itself ({scale.log_density_of}): of a log-normal model, "
+            "log f(log y) less the sum of log y over a store’s rows"
         )
     if scale.small is None:
         return told

@@ -24,7 +24,7 @@ def families_sentence(comparison: Comparison) -> str:
 
 
 def dispersion_sentence(comparison: Comparison) -> str:
-    """Whether one dispersion for all stores predicts what segments without one seem to find; empty if not both are there.
+    """Whether one dispersion for all stores predicts what segments without one seem to find; empty without both.
 
     Rows that scatter more than a family has them look like stores of several kinds: segments then stand in for the
     scatter. The family that this one is without dispersion says which segments these are.

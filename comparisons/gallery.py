@@ -109,7 +109,7 @@ def _levels(name: str, score: Score, moved: Shrinkage, segment: Ints | None) -> 
 
 
 def levels(moved: Shrinkage, score: Score) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Linear predictors of stores in a typical row by their own rows, and under a model; which are known by their own."""
+    """Linear predictors of stores in a typical row, by their own rows and under a model; which their own rows tell."""
     if moved.level is None or moved.level_se is None or moved.row is None:
         raise ValueError("stores of log sales have no level; their sales and elasticities are shown")
     return moved.level, moved.after[score.name] @ moved.row, np.isfinite(moved.level_se)

@@ -96,7 +96,7 @@ def entries_on_scale(results: dict[str, Any], scale: Scale | None) -> dict[str, 
 
 
 def between_them(fit: Fit) -> BetweenThem | None:
-    """How the density of a fit differs from the probability of a whole number; None where its data file is not there."""
+    """How the density of a fit differs from the probability of a whole number; None without its data file."""
     try:
         panel = panel_of(fit)
     except InputError:

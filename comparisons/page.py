@@ -128,8 +128,9 @@ def ratios(*scores: Score | None) -> list[tuple[str, str, list[Estimate]]]:
         for s in range(fit.k):
             values = fit.posterior[center]
             at = values.isel(segment=s) if "segment" in values.dims else values
+            ratio: xr.DataArray = at.copy(data=np.exp(at.to_numpy()))
             each = [
-                estimate_of(coefficient_name(fit, name), np.exp(at.isel(coefficient=c)))
+                estimate_of(coefficient_name(fit, name), ratio.isel(coefficient=c))
                 for c, name in enumerate(fit.coefficients)
                 if name != "intercept"
             ]
@@ -160,12 +161,15 @@ def table(comparison: Comparison) -> list[Row]:
         rows.append(Row(score.name, em, score, of_score))
         taken.append(em)
     alone = [em for em in fits if not any(em is other for other in taken)]
-    return rows + [Row(_name(em), em, None, None) for em in alone]
+    return rows + [Row(_name(em, len(comparison.families) > 1), em, None, None) for em in alone]
 
 
-def _name(em: dict[str, Any]) -> str:
+def _name(em: dict[str, Any], several: bool) -> str:
+    """What a table calls an entry without a posterior; `several` families have log-normal models among them."""
     model, family = model_of(em), family_of_entry(em)
     name = model if model == "hierarchical" else f"{model} K={em['k']}"
+    if several and family == LOG_SALES:
+        name = f"log-normal {name}"
     if family != LOG_SALES:
         nodes = em.get("quadrature")
         name = f"{family} {name}" + ("" if nodes is None else ", Laplace" if nodes == 1 else f", {nodes} nodes")

@@ -58,15 +58,16 @@ def check_same_rows(first: Fit, second: Fit, names: tuple[str, str]) -> None:
         wrong = np.flatnonzero(np.abs(ours - theirs).max(1) > CLOSE * size)
         if wrong.size:
             raise InputError(
-                f"{names[1]} and {names[0]}: the store statistics differ ({wrong.size} of {len(ours)} stores, the first "
-                f"{first.stores[wrong[0]]}), so they read different columns of {second.data.get('file')}; expected "
-                "fits of one panel"
+                f"{names[1]} and {names[0]}: the store statistics differ ({wrong.size} of {len(ours)} stores, first "
+                f"{first.stores[wrong[0]]}), so they read different columns of {second.data.get('file')}; "
+                "expected fits of one panel"
             )
 
 
 def sums_of_rows(fit: Fit, *, logged: bool) -> Sums:
     """The sums of a store's rows; `logged` takes the logarithm of a family's responses, which are above zero."""
-    stats, one = fit.statistics, fit.coefficients.index("intercept") if "intercept" in fit.coefficients else None
+    stats = fit.statistics
+    one = fit.coefficients.index("intercept") if "intercept" in fit.coefficients else None
     if isinstance(stats, CountedStores):
         counts, seen, p = stats.counts, by_value(stats.counts), stats.n_coefficients
         products = (counts.x[:, :, None] * counts.x[:, None, :]).reshape(-1, p * p)

@@ -1,6 +1,7 @@
 """The fits that a comparison needs: segments, a continuum, and both at once, by maximum likelihood and as posteriors.
 
-Of families other than log sales there is no both at once. They are kept in a folder, and those of the same data, settings and software are read instead of being made again.
+Of families other than log sales there is no both at once. They are kept in a folder, and those of the same data,
+settings and software are read instead of being made again.
 """
 
 import json

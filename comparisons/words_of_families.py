@@ -1,4 +1,4 @@
-"""The words by which a page and a screen speak of a fit: its coefficients, its scatter, what its linear predictor is of."""
+"""The words by which a page and a screen speak of a fit: its coefficients, its scatter, its linear predictor."""
 
 from bayesmix.fitted import Fit
 from bayesmix.stores import family_of
@@ -11,7 +11,8 @@ def linear_predictor(fit: Fit) -> str:
     family = family_of(fit.statistics)
     if family is None:
         return "log sales"
-    return {"log": "log of expected", "logit": "log odds of", "identity": "expected"}[family.link] + f" {fit.log_density_of}"
+    of = {"log": "log of expected", "logit": "log odds of", "identity": "expected"}[family.link]
+    return f"{of} {fit.log_density_of}"
 
 
 def coefficient_name(fit: Fit, name: str) -> str:
