@@ -116,6 +116,13 @@ def _summed(store: Ints, other: Ints, *amounts: Floats) -> tuple:
     return key // width, key % width, *(np.bincount(place, amount, key.size) for amount in amounts)
 
 
+def with_designs(stats: DesignCounts, rows: Floats) -> DesignCounts:
+    """Statistics of the same rows of a panel with other designs, one for each cell; rows (cell, coefficient)."""
+    designs, design = distinct_rows(np.column_stack([rows, stats.offset[stats.design]]))
+    store, design, n, total = _summed(stats.store, design, stats.n, stats.total)
+    return stats._replace(x=designs[:, :-1], offset=designs[:, -1], store=store, design=design, n=n, total=total)
+
+
 def take_stores(stats: DesignCounts, index: Ints) -> DesignCounts:
     """Statistics of the stores at `index`, in that order, repeats allowed; designs that nobody met are left out."""
     cell, cell_store = _rows_of(stats.store, index, stats.n_stores)
