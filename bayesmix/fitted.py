@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmix.posterior import OF_ALL_SEGMENTS, ParameterDraws, flat, parameter_draws
-from bayesmix.stores import Stores
+from bayesmix.stores import Stores, family_of
 from bayesmix.stores_kept import from_group
 from em.between import Between
 from em.command import replacing
@@ -320,8 +320,12 @@ class Fit:
         from bayesmix.parameters import parameters
 
         data, draws = self.data, self.posterior.sizes
+        family = family_of(self.statistics)
+        scatter = f", sigma {self.sigma_rule}"
+        if family is not None:
+            scatter = f", dispersion {self.sigma_rule}" if family.dispersed else ""
         lines = [
-            f"{self.name}, sigma {self.sigma_rule}: {data['stores']} stores, {data['observations']} observations; "
+            f"{self.name}{scatter}: {data['stores']} stores, {data['observations']} observations; "
             f"{draws['chain']} chain{'s' if draws['chain'] > 1 else ''} of {draws['draw']} draws"
         ]
         lines += [
