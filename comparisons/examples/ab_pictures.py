@@ -28,7 +28,7 @@ def coverage_picture(rows: Sequence[Coverage]) -> Figure:
             tone, first = segment_colour(t), one.model == models[0]
             axes.hlines(height, *one.interval, colors=tone, linewidth=1.8, zorder=2)
             axes.plot(
-                one.share, height, "os^"[t], ms=5.5, mfc=tone, mec=PAPER, mew=0.8, zorder=3,
+                one.share, height, "os^D"[t], ms=5.5, mfc=tone, mec=PAPER, mew=0.8, zorder=3,
                 label=truth if first else None,
             )  # fmt: skip
     axes.set_yticks(range(len(models)), models)

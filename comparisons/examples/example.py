@@ -63,6 +63,11 @@ EXAMPLES = (
         "Counts scatter more than Poisson has it: do stores differ, or do rows scatter, and what hangs on it?",
         "comparisons.examples.dispersion",
     ),
+    Example(
+        "logs-or-counts",
+        "Sales are counts, and their logarithms are what is usually fitted: where does that cost something, and what?",
+        "comparisons.examples.logs_or_counts",
+    ),
 )
 
 
