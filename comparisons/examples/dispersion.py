@@ -1,11 +1,11 @@
-"""The example of overdispersion: unequal stores and scattering rows give one distribution of counts, and two answers."""
+"""The example of overdispersion: unequal stores and scattering rows give one distribution of counts."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bayesmix.rounding import by_error
+from bayesmix.rounding import by_error, fixed, listed, spelt
 from bayesmix.settings import Settings
 from comparisons.differences import Difference
 from comparisons.examples import dispersion_study
@@ -56,13 +56,13 @@ def findings(found: dict[str, PanelJudged], truths: dict[str, Truth], covered: l
     lead = (
         f"Two simulated panels of {first.rows.stores} stores were drawn from one distribution of single counts, and "
         f"Pearson’s dispersion is alike in them: {told(first.pearson.rows)} and {told(second.pearson.rows)} times what "
-        f"Poisson allows. Where stores differ, a level for each store predicts a store left out better than a negative "
-        f"binomial by {apart(first.behind(LEVELS, NEGATIVE_BINOMIAL))} in log-density; where rows scatter, the negative "
-        f"binomial is ahead by {apart(second.behind(NEGATIVE_BINOMIAL, LEVELS))} (± standard errors). The wrong one "
-        "misjudges a promotion that just breaks even: it is sure of a gain or a loss in "
-        f"{wrong(study[WEEKS.format(SCATTER), LEVELS])} of panels (levels of stores where rows scatter), or, where half "
-        f"of the stores are promoted, in {wrong(study[STORES.format(DIFFER), NEGATIVE_BINOMIAL])} (negative binomial "
-        "where stores differ), and 5\N{NO-BREAK SPACE}% are promised."
+        f"Poisson allows. Where stores differ, a level for each store predicts a store left out better than a "
+        f"negative binomial by {apart(first.behind(LEVELS, NEGATIVE_BINOMIAL))} in log-density; where rows scatter, "
+        f"the negative binomial is ahead by {apart(second.behind(NEGATIVE_BINOMIAL, LEVELS))} (± standard errors). "
+        "The wrong one misjudges a promotion that just breaks even: it is sure of a gain or a loss in "
+        f"{wrong(study[WEEKS.format(SCATTER), LEVELS])} of panels (levels of stores where rows scatter), or, where "
+        f"half of the stores are promoted, in {wrong(study[STORES.format(DIFFER), NEGATIVE_BINOMIAL])} (negative "
+        "binomial where stores differ), and 5\N{NO-BREAK SPACE}% are promised."
     )
     truth = truths[DIFFER]
     told_twice = {name: {one.name: one for one in by_likelihood(of)} for name, of in found.items()}
@@ -81,7 +81,8 @@ def findings(found: dict[str, PanelJudged], truths: dict[str, Truth], covered: l
         told=told, apart=apart, wrong=wrong, share=share, ratio=ratio, interval=interval, by_weeks=WEEKS.format,
         by_stores=STORES.format, break_even=BREAK_EVEN, margin=MARGIN, cut=CUT, seed=SEED, nodes=NODES, files=FILES,
         formula=FORMULA, differ=DIFFER, scatter=SCATTER, poisson=POISSON, negative_binomial=NEGATIVE_BINOMIAL,
-        levels=LEVELS, segments=SEGMENTS, both=BOTH, by_store=BY_STORE, study_k=dispersion_study.K,
+        levels=LEVELS, segments=SEGMENTS, both=BOTH, by_store=BY_STORE, study_k=spelt(dispersion_study.K),
+        spelt=spelt, listed=listed, ratios=[fixed(float(np.exp(one)), 2) for one in second.promotions],
     )  # fmt: skip
     return Findings(headline, lead, page, _numbers(found, expected, covered))
 
@@ -118,7 +119,8 @@ def ratio(one: Judged) -> str:
 def _pictures(found: dict[str, PanelJudged], truth: Truth, covered: list[Coverage]) -> dict[str, Any]:
     rows = {name: of.rows for name, of in found.items()}
     spread = "; ".join(
-        f"{name}: means of stores from {mean.min():.1f} to {mean.max():.1f}, variance inside them {by:.1f} times the mean"
+        f"{name}: means of stores from {mean.min():.1f} to {mean.max():.1f}, variance inside them {by:.1f} "
+        "times the mean"
         for name, of in rows.items()
         for mean, variance in [moments(unpromoted(of))]
         for by in [variance.mean() / mean.mean()]
@@ -137,9 +139,7 @@ def _pictures(found: dict[str, PanelJudged], truth: Truth, covered: list[Coverag
     }
 
 
-def _numbers(
-    found: dict[str, PanelJudged], expected: dict[str, Pearson], covered: list[Coverage]
-) -> dict[str, Any]:
+def _numbers(found: dict[str, PanelJudged], expected: dict[str, Pearson], covered: list[Coverage]) -> dict[str, Any]:
     return {
         "seed": SEED,
         "panels": {

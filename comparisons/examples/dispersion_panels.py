@@ -65,7 +65,9 @@ def draw(rng: np.random.Generator, truth: Truth) -> Rows:
     else:
         promotion = (rng.permutation(n) % 2 == 1)[store]
     size = truth.sigma**-2
-    factor = rng.gamma(size, 1.0 / size, n)[store] if truth.differ == "stores" else rng.gamma(size, 1.0 / size, n * weeks)
+    factor = (
+        rng.gamma(size, 1.0 / size, n)[store] if truth.differ == "stores" else rng.gamma(size, 1.0 / size, n * weeks)
+    )
     x = np.column_stack([np.ones(n * weeks), promotion])
     return Rows(store, x, rng.poisson(np.exp(x @ [math.log(truth.mean), truth.effect]) * factor).astype(float))
 

@@ -1,9 +1,10 @@
 """What the example of overdispersion draws: counts of rows, which look alike, and stores, which do not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from bayesmix.drawing import WIDTH, figure, log_units_upwards, units
 from bayesmix.svg import INK, MUTED, OWN, PAPER, segment_colour
@@ -37,11 +38,21 @@ def counts_picture(panels: Mapping[str, Rows], mean: float, sigma: float) -> Fig
     most = int(max(np.quantile(rows.y, 0.995) for rows in panels.values()))
     picture, axes = figure(WIDTH, 3.0)
     at = np.arange(most + 1)
-    axes.plot(at, expected_frequencies(mean, sigma, most), color=INK, lw=1.4, zorder=3, label="what both are drawn from")
+    axes.plot(
+        at, expected_frequencies(mean, sigma, most), color=INK, lw=1.4, zorder=3, label="what both are drawn from"
+    )
     for p, (name, rows) in enumerate(panels.items()):
         share = frequencies(unpromoted(rows).y, most)
         axes.plot(
-            at + 0.24 * (p - 0.5), share, MARKS[p], ms=4.2, mfc=segment_colour(p), mec=PAPER, mew=0.6, label=name, zorder=4
+            at + 0.24 * (p - 0.5),
+            share,
+            MARKS[p],
+            ms=4.2,
+            mfc=segment_colour(p),
+            mec=PAPER,
+            mew=0.6,
+            label=name,
+            zorder=4,
         )
         axes.vlines(at + 0.24 * (p - 0.5), 0.0, share, colors=segment_colour(p), linewidth=1.0, zorder=2)
     axes.set_ylim(0.0)
@@ -69,13 +80,15 @@ def stores_picture(panels: Mapping[str, Rows], sigma: float) -> Figure:
         axes.plot(mean, variance, MARKS[p], ms=5.0, mfc=segment_colour(p), mec=PAPER, mew=0.6, label=name, zorder=3)
     axes.set_xscale("log")
     log_units_upwards(axes)
-    axes.xaxis.set_major_locator(axes.yaxis.get_major_locator().__class__(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(lambda value, _: units(value))
     axes.minorticks_off()
     low, high = axes.get_xlim()
     at = np.geomspace(low, high, 60)
     axes.plot(at, at, color=INK, lw=1.3, zorder=2, label="variance = mean")
-    axes.plot(at, at + (sigma * at) ** 2, color=OWN, lw=1.6, ls=(0, (5, 2)), zorder=2, label="variance = mean + σ² mean²")
+    axes.plot(
+        at, at + (sigma * at) ** 2, color=OWN, lw=1.6, ls=(0, (5, 2)), zorder=2, label="variance = mean + σ² mean²"
+    )
     axes.set_xlim(low, high)
     axes.set_xlabel("Mean units of a store in weeks without promotion")
     axes.set_ylabel("Variance between its weeks")

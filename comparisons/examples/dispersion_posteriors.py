@@ -49,7 +49,7 @@ class Judged(NamedTuple):
 
     @property
     def total(self) -> float:
-        """elpd, the sum over stores."""
+        """Sum of elpd over stores."""
         return float(self.loo.elpd_i.sum())
 
     @property
@@ -88,7 +88,7 @@ class PanelJudged(NamedTuple):
         return max(self.models.values(), key=lambda one: one.total)
 
     def behind(self, name: str, other: str | None = None) -> Difference:
-        """elpd of a model less that of another, or of the best, with the standard error of the difference."""
+        """The elpd of a model less that of another, or of the best, with the standard error of the difference."""
         against = self.best if other is None else self.models[other]
         return difference(self.models[name].loo.elpd_i, against.loo.elpd_i)
 

@@ -53,7 +53,7 @@ def kept() -> pd.DataFrame:
 
 
 def coverage(table: pd.DataFrame) -> list[Coverage]:
-    """How every model did under every truth, in the order of the table; the rate ratio of each is that of all stores."""
+    """How every model did under every truth, in the order of the table."""
     models = [name for name in table.columns[2:] if ERROR.format(name) in table.columns]
     found = []
     for truth, rows in table.groupby("truth", sort=False):
@@ -63,9 +63,7 @@ def coverage(table: pd.DataFrame) -> list[Coverage]:
             spread, n = float(estimates.std(ddof=1)), estimates.size
             held = int((np.abs(estimates - effect) < Z * told).sum())
             mean, error = float(estimates.mean()), spread / math.sqrt(n)
-            one = Coverage(
-                str(truth), model, "average", effect, mean, error, spread, float(np.nanmean(told)), held, n
-            )
+            one = Coverage(str(truth), model, "average", effect, mean, error, spread, float(np.nanmean(told)), held, n)
             found.append(one)
     return found
 

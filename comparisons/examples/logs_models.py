@@ -69,7 +69,9 @@ class PanelOfVolume(NamedTuple):
     scored: Scored | None
 
 
-def panel_of_volume(path: Path, rng: np.random.Generator, truth: Truth, volume: float, settings: Settings) -> PanelOfVolume:
+def panel_of_volume(
+    path: Path, rng: np.random.Generator, truth: Truth, volume: float, settings: Settings
+) -> PanelOfVolume:
     """Draw a panel, write and read its file, and fit.
 
     Parameters
@@ -78,12 +80,16 @@ def panel_of_volume(path: Path, rng: np.random.Generator, truth: Truth, volume: 
     """
     frame = draw(rng, truth, volume)
     _write(frame, path)
-    sold = frame[frame["units"] > 0]
+    units = frame["units"].to_numpy()
+    sold = frame.loc[units > 0]
     above = path if len(sold) == len(frame) else path.with_stem(f"{path.stem}-above-zero")
     if above != path:
         _write(sold, above)
     counts, poisson = (read_panel(path, family=name, formula=FORMULA) for name in ("negative-binomial", "poisson"))
-    logs, one_more = read_panel(above, formula=LOGARITHMS), read_panel(path, formula=LOGARITHMS.replace("units", "one_more"))
+    logs, one_more = (
+        read_panel(above, formula=LOGARITHMS),
+        read_panel(path, formula=LOGARITHMS.replace("units", "one_more")),
+    )
     elasticities = {
         COUNTS: _elasticities(counts, None),
         POISSON: _elasticities(poisson, None),
@@ -91,10 +97,8 @@ def panel_of_volume(path: Path, rng: np.random.Generator, truth: Truth, volume: 
         ONE_MORE: _elasticities(one_more, "common"),
     }
     scored = _scored(counts, poisson, logs, settings) if above == path else None
-    below_ten = int((frame["units"] < 10).sum())
-    return PanelOfVolume(
-        volume, len(frame), len(frame) - len(sold), below_ten, _refused(path), elasticities, scored
-    )
+    below_ten = int((units < 10).sum())
+    return PanelOfVolume(volume, len(frame), len(frame) - len(sold), below_ten, _refused(path), elasticities, scored)
 
 
 def _write(frame: pd.DataFrame, path: Path) -> None:

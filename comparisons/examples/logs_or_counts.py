@@ -50,7 +50,9 @@ def findings(panels: list[PanelOfVolume], truth: Truth) -> Findings:
         for one in panels
         for way in WAYS
     }
-    headline = "Logarithms of sales cost nothing where counts are large, and cannot be taken where they are small"
+    headline = (
+        "Logarithms of sales cost next to nothing where counts are large, and cannot be taken where there are zeros"
+    )
     lead = (
         f"Both on the scale of units, a log-normal regression with two segments predicts a store left out worse than "
         f"counts by {behind(least, LOG_NORMAL)} in log-density (± standard error) where an average row sells "
@@ -73,8 +75,8 @@ def _of_zeros(one: PanelOfVolume, limits: dict[tuple[float, str], list[float]], 
     without, more = one.elasticities[WITHOUT_ZEROS], one.elasticities[ONE_MORE]
     tends = [fixed(limits[one.volume, way][0], 2) for way in (WITHOUT_ZEROS, ONE_MORE)]
     return (
-        f"Where it sells {one.volume:g}, {one.zeros} rows are zero and have no logarithm. Leaving them out, the steeper "
-        f"of two elasticities is {elasticity(without.value[0], without.error[0])}, adding one to all "
+        f"Where it sells {one.volume:g}, {one.zeros} rows are zero and have no logarithm. Leaving them out, the "
+        f"steeper of two elasticities is {elasticity(without.value[0], without.error[0])}, adding one to all "
         f"{elasticity(more.value[0], more.error[0])}, by counts "
         f"{elasticity(one.elasticities[COUNTS].value[0], one.elasticities[COUNTS].error[0])} (95\N{NO-BREAK SPACE}% "
         f"intervals); the truth is {fixed(truth.elasticities[0], 1)}, and with endless data the first two would find "
@@ -116,9 +118,7 @@ def _pictures(panels: list[PanelOfVolume], truth: Truth) -> dict[str, Any]:
     }
 
 
-def _numbers(
-    panels: list[PanelOfVolume], limits: dict[tuple[float, str], list[float]], truth: Truth
-) -> dict[str, Any]:
+def _numbers(panels: list[PanelOfVolume], limits: dict[tuple[float, str], list[float]], truth: Truth) -> dict[str, Any]:
     return {
         "seed": SEED,
         "truth": truth._asdict(),

@@ -54,5 +54,3 @@ def draw(rng: np.random.Generator, truth: Truth, volume: float) -> pd.DataFrame:
             "one_more": units + 1,
         }
     )
-
-
