@@ -113,6 +113,11 @@ def some_stores(stats: Stores, index: Ints) -> Stores:
     return take(stats, index) if isinstance(stats, GaussianStatistics) else take_stores(stats, index)
 
 
+def longest_step(stats: Stores) -> float:
+    """How far Newton may move a coefficient in one step; where it is infinite small steps would take for ever."""
+    return 5.0 if isinstance(stats, GaussianStatistics) else 1000.0
+
+
 def typical_sigma(stats: Stores) -> float:
     """Where an estimated sigma starts."""
     return scatter(stats) if isinstance(stats, GaussianStatistics) else TYPICAL_SIGMA
