@@ -96,3 +96,9 @@ def test_stores_told_apart_without_error_have_no_finite_spread():
     assert fit.warnings[0].startswith("separation inside stores: intercept of their own can tell responses of stores")
     mixed = fit_glmm(PANELS["stores of zeros and of ones"], random=["intercept"])
     assert mixed.warnings == (), "some stores of each kind are no separation"
+
+
+def test_a_dispersion_without_end_leaves_numbers():
+    one = np.ones(3)
+    slopes = FAMILIES["negative-binomial"].carrier_slopes(np.array([0.0, 1.0, 1e9]), one, 400.0 * one)
+    assert np.isfinite(slopes).all()
