@@ -73,7 +73,21 @@ def told_of_separation(
     memberships: Floats | None = None,
     stores: Sequence[str] = (),
 ) -> list[str]:
-    """A sentence for each segment whose coefficients are infinite.
+    """A sentence for each segment whose coefficients are infinite; see `separations`."""
+    return [
+        f"{found}, so these coefficients are infinite and the numbers given for them mean nothing"
+        for found in separations(stats, theta, names, memberships, stores)
+    ]
+
+
+def separations(
+    stats: DesignCounts,
+    theta: Floats,
+    names: Sequence[str],
+    memberships: Floats | None = None,
+    stores: Sequence[str] = (),
+) -> list[str]:
+    """In words for each segment whose coefficients are infinite, why they are.
 
     Parameters
     ----------
@@ -99,10 +113,7 @@ def told_of_separation(
             if len(theta) > 1:
                 own = [name for name, share in zip(stores, shares[:, k], strict=True) if share > 0.5]
                 where = f"segment {k + 1} ({shorten(own) or 'no store'}): "
-            told.append(
-                f"{where}separation: {_cause(n, total, infinite)}, so these coefficients are infinite and the numbers "
-                "given for them mean nothing"
-            )
+            told.append(f"{where}separation: {_cause(n, total, infinite)}")
     return told
 
 
