@@ -1,6 +1,6 @@
 """How often intervals of a promotion's effect hold the truth, by model: simulated panels, kept as a table.
 
-    python -m comparisons.examples.dispersion_study [--panels 100]
+    python -m comparisons.examples.dispersion_study [--panels 200]
 
 writes the table anew; the page of the example reads it, and a test draws one of its rows again.
 """
@@ -77,7 +77,7 @@ def study(panels: int) -> pd.DataFrame:
 def command(argv: list[str]) -> int:
     """Draw the panels, fit the models, write the table."""
     parser = Parser(prog="python -m comparisons.examples.dispersion_study", description=__doc__)
-    parser.add_argument("--panels", type=int, default=100, metavar="N", help="of each truth (default: 100)")
+    parser.add_argument("--panels", type=int, default=200, metavar="N", help="of each truth (default: 200)")
     args = parser.parse_args(argv)
     if args.panels < 2:
         raise InputError(f"--panels is {args.panels}; expected at least 2")
