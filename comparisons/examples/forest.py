@@ -1,0 +1,50 @@
+"""Estimates under each other with their intervals, on an axis of odds ratios, and the truth beside each."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bayesmix.drawing import WIDTH, figure
+from bayesmix.svg import INK, MUTED, PAPER
+
+LINE = 0.3  # inches for a line of a picture
+ROUND = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.6, 1.8, 2.0, 2.5, 3, 4, 5, 7, 10)
+
+
+class Line(NamedTuple):
+    """One estimate: log odds ratio, the ends of its interval, the truth, and a stand-in colour of the page."""
+
+    name: str
+    estimate: float
+    low: float
+    high: float
+    truth: float
+    tone: str = INK
+
+
+def forest(lines: Sequence[Line], label: str) -> Figure:
+    """Filled: the estimate with its interval. Hollow diamond: the truth."""
+    picture, axes = figure(WIDTH, 0.95 + LINE * len(lines))
+    for height, one in enumerate(lines):
+        axes.hlines(height, one.low, one.high, colors=one.tone, linewidth=2.0, zorder=2)
+        axes.plot(one.estimate, height, "o", ms=6.5, mfc=one.tone, mec=PAPER, mew=1.0, zorder=3)
+        axes.plot(one.truth, height, "D", ms=5.0, mfc="none", mec=INK, mew=1.2, zorder=4)
+    axes.axvline(0.0, color=MUTED, lw=0.9, zorder=1)
+    axes.set_yticks(range(len(lines)), [one.name for one in lines])
+    axes.set_ylim(len(lines) - 0.4, -0.6)
+    axes.grid(axis="y", visible=False)
+    odds_ratios(axes)
+    axes.set_xlabel(label)
+    return picture
+
+
+def odds_ratios(axes: Axes) -> None:
+    """Round odds ratios as ticks on an axis of their logarithms, at most seven."""
+    low, high = axes.get_xlim()
+    inside = [ratio for ratio in ROUND if low <= np.log(ratio) <= high]
+    every = -(-len(inside) // 7)
+    kept = [ratio for i, ratio in enumerate(inside) if (i - (inside.index(1.0) if 1.0 in inside else 0)) % every == 0]
+    axes.set_xticks([float(np.log(ratio)) for ratio in kept], [f"{ratio:g}" for ratio in kept])
