@@ -47,10 +47,12 @@ def command(argv: list[str]) -> int:
         with working(f"working the example {name}"):
             found = known[name].worked(folder)
         page, numbers = folder / f"{name}.html", folder / f"{name}.json"
-        contents = json.dumps({"headline": found.headline, "lead": found.lead, **found.numbers}, indent=1) + "\n"
+        contents = json.dumps(
+            {"headline": found.headline, "lead": found.lead, **found.numbers}, indent=1, ensure_ascii=False
+        )
         with replacing(page) as new_page, replacing(numbers) as new_numbers:
             new_page.write_text(found.html, encoding="utf-8")
-            new_numbers.write_text(contents, encoding="utf-8")
+            new_numbers.write_text(contents + "\n", encoding="utf-8")
         worked.append((name, found))
     with replacing(folder / "index.html") as new_page:
         new_page.write_text(index_page(folder), encoding="utf-8")

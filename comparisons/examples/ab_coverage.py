@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from comparisons.examples.ab_experiment import Truth, draw
-from comparisons.examples.ab_models import MODELS, Answer, Whose, answers, fit_models, statistics
+from comparisons.examples.ab_models import MODELS, Answer, Whose, answers, fit_models
 from comparisons.examples.averages import true_average
 from comparisons.examples.intervals import Z, wilson
 from em.command import Parser, replacing, run, watched
@@ -68,8 +68,7 @@ class Coverage(NamedTuple):
 def experiment(truth: str, number: int) -> tuple[Answer, ...]:
     """The answers to one simulated experiment of a truth, by its number from 0."""
     rng = np.random.default_rng([SEED, list(TRUTHS).index(truth), number])
-    sessions = draw(rng, TRUTHS[truth])
-    return answers(fit_models(sessions, statistics(sessions)))
+    return answers(fit_models(draw(rng, TRUTHS[truth])))
 
 
 def kept() -> pd.DataFrame:

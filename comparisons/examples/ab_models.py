@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 from comparisons.examples.ab_experiment import Sessions
 from comparisons.examples.averages import Contrast, integrated_contrast, marginal_contrast
 from comparisons.examples.marginal_models import Marginal, clustered, exchangeable, independent
-from em.design_counts import DesignCounts, count_designs
+from em.design_counts import count_designs
 from em.families import family_named
 from em.glmm import GlmmFit, fit_glmm
 
@@ -48,14 +48,10 @@ class Models(NamedTuple):
     quadrature: GlmmFit
 
 
-def statistics(sessions: Sessions) -> DesignCounts:
-    """A user met one or two distinct designs, however many sessions there were."""
-    return count_designs(family_named("bernoulli"), sessions.user, sessions.x, sessions.bought, sessions.users)
-
-
-def fit_models(sessions: Sessions, stats: DesignCounts) -> Models:
-    """Fit all of them."""
+def fit_models(sessions: Sessions) -> Models:
+    """Fit all of them; to the mixed model a user is one or two distinct designs, however many sessions there were."""
     x, y, user = sessions.x, sessions.bought, sessions.user
+    stats = count_designs(family_named("bernoulli"), user, x, y, sessions.users)
     return Models(
         independent(x, y),
         clustered(x, y, user),

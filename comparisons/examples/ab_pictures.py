@@ -43,13 +43,17 @@ def coverage_picture(rows: Sequence[Coverage]) -> Figure:
 def users_picture(truth: Truth) -> Figure:
     """Curves of several users and their average; A at zero on the axis, B at the effect."""
     picture, axes = figure(WIDTH, 3.4)
-    shift = np.linspace(-4.0, 6.5, 211)
+    shift = np.linspace(-5.5, 6.5, 241)
     eta = truth.intercept + shift
     for b in truth.sd * norm.ppf((np.arange(USERS) + 0.5) / USERS):
         axes.plot(shift, expit(eta + b), color=OWN, lw=0.9, zorder=2)
     axes.plot([], [], color=OWN, lw=0.9, label="single users")
-    axes.plot(shift, expit(eta), color=segment_colour(1), lw=1.8, ls=(0, (5, 2)), zorder=3, label="the user in the middle")
-    axes.plot(shift, average_probability(eta, truth.sd), color=segment_colour(0), lw=2.4, zorder=4, label="their average")
+    axes.plot(
+        shift, expit(eta), color=segment_colour(1), lw=1.8, ls=(0, (5, 2)), zorder=3, label="the user in the middle"
+    )
+    axes.plot(
+        shift, average_probability(eta, truth.sd), color=segment_colour(0), lw=2.4, zorder=4, label="their average"
+    )
     for at, name in ((0.0, "A"), (truth.effect, "B")):
         axes.axvline(at, color=MUTED, lw=0.8, zorder=1)
         axes.annotate(name, (at, 1.0), xytext=(-3 if name == "A" else 3, 1), textcoords="offset points",
@@ -59,5 +63,5 @@ def users_picture(truth: Truth) -> Figure:
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     axes.set_xlabel("What is added to every user's log odds")
     axes.set_ylabel("Probability of a purchase")
-    axes.legend(loc="lower right", frameon=False, fontsize=9, labelcolor=MUTED)
+    axes.legend(loc="upper left", frameon=False, fontsize=9, labelcolor=MUTED)
     return picture

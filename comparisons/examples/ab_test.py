@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.stats import norm
 
 from bayesmix.rounding import by_error, fixed
 from bayesmix.svg import segment_colour
@@ -14,9 +15,9 @@ from comparisons.examples.ab_pictures import coverage_picture, users_picture
 from comparisons.examples.averages import Contrast, attenuated, true_average
 from comparisons.examples.example import Findings, rendered
 from comparisons.examples.forest import Line, forest
-from comparisons.examples.intervals import Z
+from comparisons.examples.intervals import Z, percent
 from em.command import replacing
-from em.panel import Panel, read_panel, statistics_of
+from em.panel import Panel, read_panel
 
 SEED = 1
 TRUTH_NAME = "users randomised"
@@ -42,6 +43,11 @@ class DesignEffect(NamedTuple):
     sessions: int
     worth: float
 
+    @property
+    def covered(self) -> float:
+        """Share of 95 % intervals too short by `measured` that hold the truth."""
+        return 2.0 * float(norm.cdf(Z / self.measured)) - 1.0
+
 
 def worked(folder: Path) -> Findings:
     """Draw the experiment, write and read its file, fit, and tell."""
@@ -50,7 +56,7 @@ def worked(folder: Path) -> Findings:
         table(draw(np.random.default_rng(SEED), TRUTH)).to_csv(temporary, index=False)
     panel = read(path)
     sessions = Sessions(panel.store, panel.x, panel.y)
-    models = fit_models(sessions, statistics_of(panel))
+    models = fit_models(sessions)
     return findings(sessions, models, coverage(kept()))
 
 
@@ -70,11 +76,11 @@ def findings(sessions: Sessions, models: Models, covered: list[Coverage]) -> Fin
         f"Counting sessions and not users makes an A/B test look {fixed(effect.measured, 1)} times as sure as it is"
     )
     lead = (
-        f"B changes the share of sessions with a purchase by {points(averages[gee.name])} percentage points (95 % interval by "
-        f"GEE, which counts {sessions.users} users). A logistic regression of the same {sessions.user.size:,} sessions "
-        f"that ignores users says {points(averages[glm.name])}. In {by_model[glm.name].experiments} simulated experiments of "
-        f"this kind its 95 % intervals held the truth in {share(by_model[glm.name])}, those of GEE in "
-        f"{share(by_model[gee.name])}."
+        f"B changes the share of sessions with a purchase by {points(averages[gee.name])} percentage points (95 % "
+        f"interval by GEE, which counts {sessions.users} users; the truth is {100.0 * truth.difference:.1f}). A "
+        f"logistic regression of the same {sessions.user.size:,} sessions that ignores users says "
+        f"{points(averages[glm.name])}. In {by_model[glm.name].experiments} simulated experiments of this kind its "
+        f"95 % intervals held the truth in {share(by_model[glm.name])}, those of GEE in {share(by_model[gee.name])}."
     )
     contents = {
         "headline": headline,
@@ -115,7 +121,9 @@ def findings(sessions: Sessions, models: Models, covered: list[Coverage]) -> Fin
             f"flatter: from A to B it rises from {percent(truth.rates[0])} to {percent(truth.rates[1])}.",
         ),
     }
-    return Findings(headline, lead, rendered("ab-test.html", pictures, **contents), _numbers(found, averages, truth, effect))
+    return Findings(
+        headline, lead, rendered("ab-test.html", pictures, **contents), _numbers(found, averages, truth, effect)
+    )
 
 
 def design_effect(sessions: Sessions, models: Models) -> DesignEffect:
@@ -143,11 +151,6 @@ def share(row: Coverage) -> str:
     """How many intervals hold the truth, with the 95 % interval of that share."""
     low, high = row.interval
     return f"{percent(row.share)} ({100.0 * low:.0f} to {100.0 * high:.0f})"
-
-
-def percent(value: float) -> str:
-    """A share with one decimal."""
-    return f"{100.0 * value:.1f} %"
 
 
 def _lines(found: dict[str, Answer], truth: Contrast) -> list[Line]:

@@ -55,9 +55,7 @@ def calibration(probability: Floats, y: Floats, user: Ints, groups: int = 10) ->
     """
     group = np.empty(y.size, dtype=int)
     group[np.argsort(probability, kind="stable")] = np.arange(y.size) * groups // y.size
-    tenths = [
-        Tenth(float(probability[group == g].mean()), share_by_user(y, user, group == g)) for g in range(groups)
-    ]
+    tenths = [Tenth(float(probability[group == g].mean()), share_by_user(y, user, group == g)) for g in range(groups)]
     line = clustered(np.column_stack([np.ones(y.size), logit(probability)]), y, user)
     everyone = share_by_user(y, user, np.ones(y.size, dtype=bool))
     errors = line.standard_errors

@@ -14,8 +14,8 @@ from comparisons.examples.conversion_sessions import PARTNER, TRUTH, draw, large
 from comparisons.examples.decisions import Cost, Costs, Decisions, cost, decided, per_thousand
 from comparisons.examples.example import Findings, rendered
 from comparisons.examples.forest import Line, forest
-from comparisons.examples.intervals import Z
-from comparisons.examples.marginal_models import Marginal, clustered
+from comparisons.examples.intervals import Z, percent
+from comparisons.examples.marginal_models import Marginal, clustered, independent
 from comparisons.examples.roc import Roc, resampled_users, roc
 from comparisons.examples.shares_by_user import Share
 from em.command import replacing
@@ -65,13 +65,14 @@ class Separated(NamedTuple):
     Attributes
     ----------
     told : the sentence of our fit.
-    estimate, error : what statsmodels gives for the coefficient.
+    estimate, error, robust_error : what a logistic regression gives for the coefficient, sessions or users counted.
     largest : odds ratio above which so many failures would be rarer than one case in twenty.
     """
 
     told: str
     estimate: float
     error: float
+    robust_error: float
     largest: float
 
 
@@ -156,7 +157,10 @@ def _ratios(fit: GlmmFit, logistic: Marginal) -> list[OddsRatio]:
     found = []
     for change, (name, by) in changes.items():
         at = fit.coefficients.index(name)
-        of_both = ((fit.parameters.mu[at], fit.standard_errors[at]), (logistic.estimate[at], logistic.standard_errors[at]))
+        of_both = (
+            (fit.parameters.mu[at], fit.standard_errors[at]),
+            (logistic.estimate[at], logistic.standard_errors[at]),
+        )
         (value, error), (average, average_error) = ((float(by * a), float(by * b)) for a, b in of_both)
         truth = float(by * TRUTH.coefficients[at])
         found.append(OddsRatio(change, value, error, truth, average, average_error))
@@ -167,12 +171,11 @@ def _separated(rare: Panel, fit: GlmmFit) -> Separated:
     """What happens with a partner whose sessions never ended in a purchase; other effects as `fit` has them."""
     at = rare.coefficients.index("referral[T.partner]")
     told = fit_glmm(rare, random=["intercept"]).warnings
-    theirs = clustered(rare.x, rare.y, rare.store)
+    usual, robust = independent(rare.x, rare.y), clustered(rare.x, rare.y, rare.store)
     others = np.delete(rare.x, at, axis=1)[rare.x[:, at] == 1.0]
     largest = largest_effect(others @ fit.parameters.mu, float(np.sqrt(fit.parameters.omega[0, 0])))
-    return Separated(
-        "; ".join(told), float(theirs.estimate[at]), float(theirs.standard_errors[at]), float(np.exp(largest))
-    )
+    errors = float(usual.standard_errors[at]), float(robust.standard_errors[at])
+    return Separated("; ".join(told), float(usual.estimate[at]), *errors, float(np.exp(largest)))
 
 
 def findings(found: Contents) -> Findings:
@@ -192,7 +195,7 @@ def findings(found: Contents) -> Findings:
     page = rendered(
         "conversion.html", _pictures(found), headline=headline, lead=lead, found=found, ours=ours, truth=TRUTH,
         costs=COSTS, seed=SEED, nodes=NODES, resamples=RESAMPLES, partner=PARTNER, formula=FORMULA, fitted=FITTED,
-        new=NEW, rare=RARE, ratio=ratio, ratio_of=ratio_of, area=area, of_share=of_share, percent=percent,
+        new=NEW, rare=RARE, ratio=ratio, ratio_of=ratio_of, area=area, of_share=of_share, percent=percent, slope=slope,
         of_cost=of_cost, sd=(float(np.sqrt(found.fit.parameters.omega[0, 0])), float(found.fit.sd_errors[0])),
     )  # fmt: skip
     return Findings(headline, lead, page, _numbers(found))
@@ -237,8 +240,7 @@ def _ends(one: OddsRatio) -> tuple[float, float, float]:
 
 def ratio_of(value: float, error: float) -> str:
     """An odds ratio with its 95 % interval, from its logarithm and the error of that."""
-    ends = [float(np.exp(value + side * Z * error)) for side in (0.0, -1.0, 1.0)]
-    middle, low, high = (by_ratio(end, ends[1], ends[2]) for end in ends)
+    middle, low, high = (fixed(float(np.exp(value + side * Z * error)), 2) for side in (0.0, -1.0, 1.0))
     return f"{middle} ({low} to {high})"
 
 
@@ -262,9 +264,10 @@ def of_cost(one: Cost) -> str:
     return f"{fixed(one.value, 0)} ({fixed(one.low, 0)} to {fixed(one.high, 0)})"
 
 
-def percent(value: float) -> str:
-    """A share with one decimal."""
-    return f"{100.0 * value:.1f} %"
+def slope(one: Calibration) -> str:
+    """Slope of a calibration with its 95 % interval."""
+    low, high = one.slope_interval
+    return f"{fixed(one.slope, 2)} ({fixed(low, 2)} to {fixed(high, 2)})"
 
 
 def _numbers(found: Contents) -> dict[str, Any]:

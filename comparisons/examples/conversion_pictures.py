@@ -26,7 +26,9 @@ def calibration_picture(ours: Calibration, middle: Calibration) -> Figure:
         axes.vlines(
             told, [t.found.low for t in one.tenths], [t.found.high for t in one.tenths], colors=tone, lw=1.4, zorder=2
         )
-        axes.plot(told, [t.found.value for t in one.tenths], "o", ms=6, mfc=fill, mec=tone, mew=1.3, zorder=3, label=name)
+        axes.plot(
+            told, [t.found.value for t in one.tenths], "o", ms=6, mfc=fill, mec=tone, mew=1.3, zorder=3, label=name
+        )
     axes.set_xlim(0.0, top)
     axes.set_ylim(0.0, top)
     _percent(axes)
@@ -64,8 +66,10 @@ def cost_picture(
     axes.plot(thresholds, value, color=INK, lw=1.8, zorder=3)
     for height, name in ((everybody, "act on everybody"), (nobody, "act on nobody")):
         axes.axhline(height, color=MUTED, lw=0.9, ls=(0, (4, 3)), zorder=1)
-        axes.annotate(name, (1.0, height), xycoords=("axes fraction", "data"), xytext=(0, 3), textcoords="offset points",
-                      ha="right", va="bottom", color=MUTED, fontsize=9)  # fmt: skip
+        axes.annotate(
+            name, (1.0, height), xycoords=("axes fraction", "data"), xytext=(0, 3), textcoords="offset points",
+            ha="right", va="bottom", color=MUTED, fontsize=9,
+        )  # fmt: skip
     axes.axvline(chosen, color=segment_colour(0), lw=1.6, zorder=4)
     axes.set_xlim(0.0, float(thresholds[-1]))
     axes.set_ylim(0.0, 1.1 * max(everybody, nobody, float(high.max())))

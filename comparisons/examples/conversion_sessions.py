@@ -1,20 +1,25 @@
 """Sessions of a shop on the net: how long, how many pages, where from, and whether they ended in a purchase.
 
-    bought_us ~ Bernoulli(p_us),   logit p_us = intercept + by_log_minutes log(minutes) + by_page pages
-                                                + referral + b_u,   b_u ~ N(0, sd^2) over users.
+bought_us ~ Bernoulli(p_us),   logit p_us = intercept + by_log_minutes log(minutes) + by_page pages
+                                            + referral + b_u,   b_u ~ N(0, sd^2) over users.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 
 from comparisons.examples.averages import average_probability
 from em.families import family_named
 from em.statistics import Floats
 
-REFERRALS = {"direct": 0.40, "email": 0.15, "search": 0.30, "social": 0.15}  # shares of sessions; the first is reference
+REFERRALS = {
+    "direct": 0.40,
+    "email": 0.15,
+    "search": 0.30,
+    "social": 0.15,
+}  # shares of sessions; the first is reference
 PARTNER = 12  # sessions from a new partner
 
 
@@ -43,7 +48,7 @@ def draw(rng: np.random.Generator, users: int, letter: str) -> pd.DataFrame:
     number = 1 + rng.negative_binomial(1.5, 1.5 / 3.5, users)
     user = np.repeat(np.arange(users), number)
     minutes = np.maximum(np.round(np.exp(rng.normal(np.log(4.0), 0.9, user.size)), 1), 0.1)
-    pages = 1 + rng.poisson(1.2 * minutes**0.6)
+    pages = 1.0 + rng.poisson(1.2 * minutes**0.6)
     referral = rng.choice(list(REFERRALS), user.size, p=list(REFERRALS.values()))
     own = TRUTH.sd * rng.standard_normal(users)[user]
     x = design(minutes, pages, referral)
@@ -53,7 +58,7 @@ def draw(rng: np.random.Generator, users: int, letter: str) -> pd.DataFrame:
             "user": [f"{letter}{u + 1:04d}" for u in user],
             "session": pd.Series(user).groupby(user).cumcount() + 1,
             "minutes": minutes,
-            "pages": pages,
+            "pages": pages.astype(int),
             "referral": referral,
             "bought": bought.astype(int),
             "own": own,
@@ -83,6 +88,8 @@ def largest_effect(eta: Floats, sd: float) -> float:
     eta : (session,) log odds of a purchase without the effect, of users with b_u = 0; each session of another user.
     sd : standard deviation between users.
     """
-    return float(
-        brentq(lambda effect: np.log1p(-average_probability(eta + effect, sd)).sum() - np.log(0.05), -20.0, 20.0)
-    )
+
+    def excess(effect: float) -> float:
+        return float(np.log1p(-average_probability(eta + effect, sd)).sum() - np.log(0.05))
+
+    return float(root_scalar(excess, bracket=(-20.0, 20.0)).root)

@@ -55,7 +55,9 @@ def decided(probability: Floats, y: Floats, user: Ints, threshold: float) -> Dec
     """The decisions on sessions of these probabilities; all (session,)."""
     acting = probability > threshold
     bought, acted = y == 1.0, acting.astype(float)
-    table = np.array([[(~bought & ~acting).sum(), (~bought & acting).sum()], [(bought & ~acting).sum(), (bought & acting).sum()]])
+    table = np.array(
+        [[(~bought & ~acting).sum(), (~bought & acting).sum()], [(bought & ~acting).sum(), (bought & acting).sum()]]
+    )
     return Decisions(
         table,
         share_by_user(acted, user, bought),

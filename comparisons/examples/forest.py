@@ -11,7 +11,12 @@ from bayesmix.drawing import WIDTH, figure
 from bayesmix.svg import INK, MUTED, PAPER
 
 LINE = 0.3  # inches for a line of a picture
-ROUND = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.6, 1.8, 2.0, 2.5, 3, 4, 5, 7, 10)
+ROUND = (
+    (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0),
+    (0.25, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0),
+    (0.6, 0.8, 1.0, 1.2, 1.5, 1.8, 2.2),
+    (0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2, 1.3),
+)  # odds ratios as ticks, from coarse to fine
 
 
 class Line(NamedTuple):
@@ -42,9 +47,10 @@ def forest(lines: Sequence[Line], label: str) -> Figure:
 
 
 def odds_ratios(axes: Axes) -> None:
-    """Round odds ratios as ticks on an axis of their logarithms, at most seven."""
-    low, high = axes.get_xlim()
-    inside = [ratio for ratio in ROUND if low <= np.log(ratio) <= high]
-    every = -(-len(inside) // 7)
-    kept = [ratio for i, ratio in enumerate(inside) if (i - (inside.index(1.0) if 1.0 in inside else 0)) % every == 0]
-    axes.set_xticks([float(np.log(ratio)) for ratio in kept], [f"{ratio:g}" for ratio in kept])
+    """Round odds ratios as ticks on an axis of their logarithms, the coarsest of which four or more are inside."""
+    low, high = np.exp(axes.get_xlim())
+    for ratios in ROUND:
+        inside = [ratio for ratio in ratios if low <= ratio <= high]
+        if len(inside) >= 4:
+            break
+    axes.set_xticks([float(np.log(ratio)) for ratio in inside], [f"{ratio:g}" for ratio in inside])

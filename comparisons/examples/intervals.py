@@ -1,4 +1,4 @@
-"""95 % intervals: of estimates that are normal, and of shares."""
+"""95 % intervals, of estimates that are normal and of shares, and shares in words."""
 
 import math
 
@@ -11,3 +11,8 @@ def wilson(successes: float, trials: float) -> tuple[float, float]:
     middle = (share + z2 / (2.0 * trials)) / (1.0 + z2 / trials)
     half = Z / (1.0 + z2 / trials) * math.sqrt(share * (1.0 - share) / trials + z2 / (4.0 * trials**2))
     return middle - half, middle + half
+
+
+def percent(share: float) -> str:
+    """A share with one decimal."""
+    return f"{100.0 * share:.1f}\N{NO-BREAK SPACE}%"

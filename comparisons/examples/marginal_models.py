@@ -1,7 +1,7 @@
-"""Logistic regressions that speak of the average over users, by statsmodels: as if sessions were independent, with
-standard errors that count users, and generalised estimating equations with one correlation inside users.
+"""Logistic regressions that speak of the average over users, by statsmodels.
 
-Sources: Liang & Zeger (1986), Biometrika 73, for the equations and their robust ("sandwich") covariance.
+As if sessions were independent; with standard errors that count users; and generalised estimating equations with one
+correlation inside users, whose covariance is the robust ("sandwich") one (Liang & Zeger 1986, Biometrika 73).
 """
 
 from typing import NamedTuple
@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import statsmodels.api as sm
 
+from em.errors import InputError
 from em.statistics import Floats, Ints
 
 
@@ -49,7 +50,15 @@ def clustered(x: Floats, y: Floats, user: Ints) -> Marginal:
 
 
 def exchangeable(x: Floats, y: Floats, user: Ints) -> Marginal:
-    """GEE: one correlation between all sessions of a user, and the robust covariance."""
+    """GEE: one correlation between all sessions of a user, and the robust covariance.
+
+    Raises
+    ------
+    InputError
+        When there are no finite estimates.
+    """
     structure = sm.cov_struct.Exchangeable()
     fit = sm.GEE(y, x, groups=user, family=sm.families.Binomial(), cov_struct=structure).fit()
+    if fit is None:
+        raise InputError("GEE found no estimates; expected sessions with and without a purchase for every variant")
     return Marginal(np.asarray(fit.params), np.asarray(fit.cov_params()), float(structure.dep_params))
