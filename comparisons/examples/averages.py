@@ -19,7 +19,7 @@ from em.store_modes import cells_of
 C2 = (16.0 * math.sqrt(3.0) / (15.0 * math.pi)) ** 2
 NODES = np.linspace(-8.5, 8.5, 341)  # the trapezium rule in a normal weight is exact to machine precision here
 WEIGHTS = np.exp(-0.5 * NODES**2) / np.exp(-0.5 * NODES**2).sum()
-STEP = 1e-4  # of differences, in standard errors nearly enough
+STEP = 1e-4  # of differences, in log odds
 
 
 class Contrast(NamedTuple):
@@ -42,7 +42,7 @@ class Contrast(NamedTuple):
 
 def average_probability(eta: Floats | float, sd: float) -> Floats:
     """Probability on average over users whose log odds are eta + N(0, sd^2); the shape of eta."""
-    return expit(np.asarray(eta)[..., None] + sd * NODES) @ WEIGHTS
+    return (expit(np.asarray(eta)[..., None] + sd * NODES) * WEIGHTS).sum(-1)
 
 
 def attenuated(effect: float, sd: float) -> float:

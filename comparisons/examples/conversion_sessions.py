@@ -48,7 +48,7 @@ def draw(rng: np.random.Generator, users: int, letter: str) -> pd.DataFrame:
     number = 1 + rng.negative_binomial(1.5, 1.5 / 3.5, users)
     user = np.repeat(np.arange(users), number)
     minutes = np.maximum(np.round(np.exp(rng.normal(np.log(4.0), 0.9, user.size)), 1), 0.1)
-    pages = 1.0 + rng.poisson(1.2 * minutes**0.6)
+    pages = 1.0 + rng.poisson(1.2 * minutes**0.6).astype(np.float64)
     referral = rng.choice(list(REFERRALS), user.size, p=list(REFERRALS.values()))
     own = TRUTH.sd * rng.standard_normal(users)[user]
     x = design(minutes, pages, referral)

@@ -72,9 +72,9 @@ def cost(costs: Costs, acting: np.ndarray, y: Floats) -> Floats:
     return np.where(acting, costs.false_alarm * (1.0 - y), costs.miss * y)
 
 
-def per_thousand(amount: Floats, user: Ints, drawn: Ints) -> Cost:
+def per_thousand(amount: Floats, user: Ints, drawn: Floats) -> Cost:
     """Of amounts (session,), the mean of a thousand sessions with an interval from resampled users (resample, user)."""
     users = drawn.shape[1]
-    means = drawn @ np.bincount(user, amount, users) / (drawn @ np.bincount(user, minlength=users))
+    means = drawn @ np.bincount(user, amount, users) / (drawn @ np.bincount(user, minlength=users).astype(float))
     low, high = np.quantile(1000.0 * means, [0.025, 0.975])
     return Cost(1000.0 * float(amount.mean()), float(low), float(high))

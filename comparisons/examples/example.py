@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
+from threadpoolctl import threadpool_limits
 
 from bayesmix.pages import environment
 from bayesmix.svg import inline_svg
@@ -42,7 +43,8 @@ class Example(NamedTuple):
     def worked(self, folder: Path) -> Findings:
         """Work it; the module, and what it needs, is loaded only now."""
         find: Callable[[Path], Findings] = import_module(self.module).worked
-        return find(folder)
+        with threadpool_limits(1, user_api="blas"):  # on problems this small more threads only wait for each other
+            return find(folder)
 
 
 EXAMPLES = (

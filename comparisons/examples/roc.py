@@ -27,12 +27,12 @@ class Roc(NamedTuple):
     band_high: Floats
 
 
-def resampled_users(rng: np.random.Generator, users: int, resamples: int) -> Ints:
+def resampled_users(rng: np.random.Generator, users: int, resamples: int) -> Floats:
     """How often each user is drawn when as many users are drawn again, (resample, user)."""
-    return rng.multinomial(users, np.full(users, 1.0 / users), size=resamples)
+    return rng.multinomial(users, np.full(users, 1.0 / users), size=resamples).astype(float)
 
 
-def roc(score: Floats, y: Floats, user: Ints, drawn: Ints) -> Roc:
+def roc(score: Floats, y: Floats, user: Ints, drawn: Floats) -> Roc:
     """The curve of all sessions, with intervals from resampled users.
 
     Parameters
@@ -44,7 +44,7 @@ def roc(score: Floats, y: Floats, user: Ints, drawn: Ints) -> Roc:
     false_positive, true_positive = curve(score, y, np.ones(y.size))
     areas, heights = np.empty(len(drawn)), np.empty((len(drawn), at.size))
     for r, times in enumerate(drawn):
-        points = curve(score, y, times[user].astype(float))
+        points = curve(score, y, times[user])
         areas[r], heights[r] = np.trapezoid(points[1], points[0]), np.interp(at, *points)
     low, high = np.quantile(areas, [0.025, 0.975])
     band_low, band_high = np.quantile(heights, [0.025, 0.975], axis=0)
