@@ -134,6 +134,11 @@ class Fit:
         return 0 if self.family == LOG_SALES else int(self.tree.attrs["quadrature"])
 
     @cached_property
+    def integral(self) -> str:
+        """How the draws treat the coefficients of stores: "exact" (log sales), "quadrature", or "mcmc"."""
+        return "exact" if self.family == LOG_SALES else str(self.tree.attrs["integral"])
+
+    @cached_property
     def family(self) -> str:
         """Distribution of the response; "gaussian" is that of log sales."""
         return str(self.tree.attrs["family"])

@@ -76,6 +76,10 @@ def show(fit: Fit, *, first: bool = True) -> None:
         + (f"{s['divergences']} divergences{switched}; " if in_use is None else "labels of stores drawn; ")
         + f"compiling {seconds['compiling']:.1f} s, sampling {seconds['sampling']:.1f} s"
     )
+    if fit.model == "hierarchical" and fit.integral != "exact":
+        rule = "Laplace's approximation" if fit.quadrature == 1 else f"quadrature with {fit.quadrature} nodes"
+        drawn = f"drawn with the parameters (MCMC); log-likelihoods of stores by {rule}"
+        say(f"coefficients of stores {drawn if fit.integral == 'mcmc' else f'integrated out by {rule}'}")
     if not fit.trusted:
         say("verdict: not to be trusted; the reasons are below and in the file")
     else:
