@@ -25,6 +25,7 @@ from em.statistics import Floats, GaussianStatistics, Ints
 
 Integral = Literal["quadrature", "mcmc"]
 OF_STORES = "coefficients of stores"
+CHECKED = 20  # stores whose drawn coefficients are looked at closely
 ALL_IN_USE = 0.05  # share of draws with every segment in use beyond which there may be more
 
 
@@ -198,14 +199,27 @@ def _checked(problem: Problem, mode: Mode) -> list[str]:
         quantities["the number of segments in use"] = mode.drawn.sampler["segments_in_use"].to_numpy().astype(float)
     if mode.drawn.coefficients is not None:
         varying = problem.priors.varying
-        quantities = {**quantities, OF_STORES: mode.drawn.coefficients[..., varying]}
-        labels[OF_STORES] = [list(problem.panel.stores), [problem.panel.coefficients[c] for c in varying]]
+        theta = mode.drawn.coefficients[..., varying]
+        worst = _least_settled(theta)
+        quantities = {**quantities, OF_STORES: theta[:, :, worst]}
+        names = problem.panel.stores, problem.panel.coefficients
+        labels[OF_STORES] = [[names[0][store] for store in worst], [names[1][c] for c in varying]]
     reasons = reasons_for_distrust(quantities, mode.loglik, mode.drawn.sampler, labels)
     if len(mode.chains) == 1 < problem.settings.chains:
         reasons[0] = (
             f"only one of {problem.settings.chains} chains ended here: nothing says whether another would agree"
         )
     return reasons
+
+
+def _least_settled(theta: Floats) -> Ints:
+    """The `CHECKED` stores whose halves of chains differ most for their spread; theta (chain, draw, store, random)."""
+    if theta.shape[-1] == 0:
+        return np.zeros(0, dtype=np.intp)
+    middle = theta.shape[1] // 2
+    halves = np.concatenate([theta[:, :middle], theta[:, middle : 2 * middle]])
+    ratio = halves.mean(1).var(0) / np.maximum(halves.var(1).mean(0), np.finfo(float).tiny)
+    return np.argsort(-ratio.max(-1), kind="stable")[:CHECKED]
 
 
 def _too_few_segments(problem: Problem, mode: Mode) -> list[str]:

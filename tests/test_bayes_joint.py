@@ -147,7 +147,7 @@ def fits(panel):
         patch.setattr("bayesmix.run.judge", judged)
         for integral in ("quadrature", "mcmc"):
             found[integral] = fit_hierarchical(
-                panel, random=["intercept"], integral=integral, settings=Settings(1000, 500, 4, 3)
+                panel, random=["intercept"], integral=integral, settings=Settings(500, 300, 4, 3)
             )
     return found
 
