@@ -45,7 +45,7 @@ from em.estimate import command as estimate
 def folder(tmp_path_factory):
     """Both examples, worked by the command."""
     out = tmp_path_factory.mktemp("examples")
-    assert command(["--out", str(out)]) == 0
+    assert command(["ab-test", "conversion", "--out", str(out)]) == 0
     return out
 
 

@@ -26,7 +26,7 @@ exit codes: 0 good; 2 the call is wrong; 130 interrupted
 def command(argv: list[str]) -> int:
     """Parse, work the examples, write; the exit code."""
     parser = Parser(prog="python -m comparisons.examples", description=DESCRIPTION)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="ab-test, conversion (default: all)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="ab-test, conversion, integrals (default: all)")
     parser.add_argument(
         "--out", type=Path, default=Path("out/examples"), metavar="FOLDER", help="made if missing (out/examples)"
     )

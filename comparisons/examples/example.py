@@ -58,6 +58,11 @@ EXAMPLES = (
         "Which sessions end in a purchase, how far can the probabilities be believed, and where to draw the line?",
         "comparisons.examples.conversion",
     ),
+    Example(
+        "integrals",
+        "A few yes or no for each store: how far off is Laplace, and when do nine nodes or MCMC matter?",
+        "comparisons.examples.integrals",
+    ),
 )
 
 
