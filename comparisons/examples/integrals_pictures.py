@@ -15,7 +15,8 @@ from comparisons.examples.integrals_store import Integrand
 from comparisons.examples.integrals_study import Study
 from em.statistics import Floats
 
-DASHES = {0: "-", 1: (0, (5, 2)), 2: (0, (1, 1.2))}
+COLOUR = {"9 nodes": 0, "Laplace": 1, "MCMC": 2}
+DASHES = {"9 nodes": "-", "Laplace": (0, (5, 2)), "MCMC": (0, (1, 1.2))}
 
 
 def panes(number: int, height: float, shared: bool = False) -> tuple[Figure, list[Axes]]:
@@ -45,8 +46,11 @@ def integrands_picture(stores: Mapping[str, Integrand]) -> Figure:
     for one, (name, curve) in zip(axes, stores.items(), strict=True):
         one.fill_between(curve.level, curve.height, color=segment_colour(0), alpha=0.18, linewidth=0, zorder=2)
         one.plot(curve.level, curve.height, color=segment_colour(0), lw=2.0, zorder=3, label="what is integrated")
-        one.plot(curve.level, curve.laplace, color=segment_colour(1), lw=1.8, ls=DASHES[1], zorder=4, label="Laplace")
+        one.plot(
+            curve.level, curve.laplace, color=segment_colour(1), lw=1.8, ls=DASHES["Laplace"], zorder=4, label="Laplace"
+        )
         one.plot(*curve.nodes, "o", ms=4.5, mfc=INK, mec=PAPER, mew=0.8, zorder=5, label="nine nodes")
+        one.set_xlim(curve.level[0], curve.level[-1])
         one.set_ylim(0.0, 1.12 * max(float(curve.height.max()), float(curve.laplace.max())))
         one.annotate(
             f"{name}: Laplace’s area is {100.0 * curve.ratio:.1f} %", (0.0, 1.0), xycoords="axes fraction",
@@ -73,7 +77,7 @@ def posteriors_picture(draws: Mapping[str, Mapping[str, Floats]], truth: Mapping
         at = np.linspace(low, high, 301)
         for number, (integral, of) in enumerate(draws.items()):
             one.plot(
-                at, gaussian_kde(of[quantity])(at), color=segment_colour(number), lw=2.0, ls=DASHES[number],
+                at, gaussian_kde(of[quantity])(at), color=segment_colour(COLOUR[integral]), lw=2.0, ls=DASHES[integral],
                 zorder=3 + number, label=integral,
             )  # fmt: skip
         one.axvline(value, color=INK, lw=1.2, zorder=2, label="truth")
@@ -88,10 +92,9 @@ def study_picture(rows: Sequence[Study], words: Mapping[str, str]) -> Figure:
     """Share of 95 % intervals that hold the truth, with its own 95 % interval."""
     lines = [(words[one.quantity], one.rule) for one in rows]
     picture, axes = figure(WIDTH, 1.1 + 0.34 * len(lines))
-    rules = list(dict.fromkeys(one.rule for one in rows))
     axes.axvline(0.95, color=INK, lw=1.0, zorder=1)
     for height, one in enumerate(rows):
-        tone = segment_colour(1 - rules.index(one.rule))
+        tone = segment_colour(COLOUR[one.rule])
         axes.hlines(height, *one.interval, colors=tone, linewidth=2.0, zorder=2)
         axes.plot(one.share, height, "o", ms=6.0, mfc=tone, mec=PAPER, mew=0.9, zorder=3)
     axes.set_yticks(range(len(lines)), [f"{quantity}, {rule}" for quantity, rule in lines])

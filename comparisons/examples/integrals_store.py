@@ -11,7 +11,8 @@ from em.mixed_model import MixedParameters
 from em.quadrature import product_rule
 from em.statistics import Floats
 
-RANGE = 5.0  # standard deviations between stores, on either side, that are drawn
+DRAWN = (-3.0, 3.5)  # from where to where, in standard deviations between stores
+WIDE = 12.0  # of them on either side, over which the area is taken
 
 
 class Integrand(NamedTuple):
@@ -50,11 +51,13 @@ def integrand(promotion: Floats, reordered: Floats, parameters: MixedParameters)
         rows = (reordered * eta - np.logaddexp(0.0, eta)).sum(-1)
         return rows + norm.logpdf(level, intercept, sd)
 
-    level = intercept + sd * np.linspace(-RANGE, RANGE, 401)
+    level = intercept + sd * np.linspace(*DRAWN, 401)
     mode, information = _mode(promotion, reordered, intercept, effect, sd)
     width = 1.0 / np.sqrt(information)
     top = float(np.exp(log_height(mode)))
-    area = quad(lambda b: float(np.exp(log_height(b))), level[0], level[-1], points=[mode], limit=200)[0]
+    area = quad(
+        lambda b: float(np.exp(log_height(b))), intercept - WIDE * sd, intercept + WIDE * sd, points=[mode], limit=200
+    )[0]
     at = mode + np.sqrt(2.0) * width * product_rule(9, 1).v[:, 0]
     return Integrand(
         promotion, reordered, level,

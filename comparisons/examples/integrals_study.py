@@ -1,6 +1,6 @@
 """How often intervals of the spread between stores hold the truth, by Laplace and by quadrature: a table, kept.
 
-    python -m comparisons.examples.integrals_study [--panels 50]
+    python -m comparisons.examples.integrals_study [--panels 200]
 
 writes the table anew; the page of the example reads it, and a test draws some of its rows again.
 """
@@ -106,7 +106,7 @@ def _studied(table: pd.DataFrame, rule: str, name: str) -> Study:
 def command(argv: list[str]) -> int:
     """Draw the panels, fit, write the table."""
     parser = Parser(prog="python -m comparisons.examples.integrals_study", description=__doc__)
-    parser.add_argument("--panels", type=int, default=50, metavar="N", help="how many (default: 50)")
+    parser.add_argument("--panels", type=int, default=200, metavar="N", help="how many (default: 200)")
     args = parser.parse_args(argv)
     if args.panels < 2:
         raise InputError(f"--panels is {args.panels}; expected at least 2")
