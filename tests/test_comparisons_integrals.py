@@ -42,7 +42,7 @@ def test_the_area_under_laplace_is_that_of_the_quadrature_with_one_node(reordere
     found = integrand(promotion, reordered, PARAMETERS)
     assert found.ratio == pytest.approx(np.exp(by_nodes[0] - by_nodes[1]), rel=1e-6)
     assert found.ratio != pytest.approx(1.0, abs=1e-3)
-    assert np.trapezoid(found.height, found.level) == pytest.approx(1.0, abs=1e-4)
+    assert np.trapezoid(found.height, found.level) == pytest.approx(1.0, abs=5e-3)
     top = found.level[found.height.argmax()]
     assert found.nodes[0][4] == pytest.approx(top, abs=0.05)
 
