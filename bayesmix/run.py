@@ -114,6 +114,8 @@ def fit_hierarchical(
     problem = _problem(panel, "hierarchical", 1, sigma, priors, settings, random=random, quadrature=quadrature)
     if integral == "mcmc" and not isinstance(problem.statistics, CountedStores):
         raise InputError("integral mcmc is for other families; the integrals of log sales are exact")
+    if integral == "mcmc" and not problem.priors.varying.size:
+        raise InputError("integral mcmc draws coefficients that vary between stores; expected one or more of them")
     start = continuum_solution(panel, random, problem.sigma, problem.statistics)
     if integral == "mcmc":
         problem = replace(problem, start=start, integral=integral)

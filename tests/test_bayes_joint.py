@@ -200,6 +200,11 @@ def test_log_sales_have_no_integral():
         fit_hierarchical(read_panel(SAMPLE), integral="mcmc")
 
 
+def test_stores_that_do_not_vary_have_no_integral(panel):
+    with pytest.raises(InputError, match="expected one or more of them"):
+        fit_hierarchical(panel, random=(), integral="mcmc")
+
+
 def test_an_integral_that_is_none_is_refused(panel):
     with pytest.raises(InputError, match=re.escape("no integral 'laplace'; expected one of quadrature, mcmc")):
         fit_hierarchical(panel, integral="laplace")
