@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmix.posterior import OF_ALL_SEGMENTS, ParameterDraws, flat, parameter_draws
-from bayesmix.stores import Stores
+from bayesmix.stores import Stores, family_of
 from bayesmix.stores_kept import from_group
 from em.between import Between
 from em.command import replacing
@@ -79,6 +79,11 @@ class Fit:
     def reasons(self) -> tuple[str, ...]:
         """Why the draws are not to be trusted; empty when they are."""
         return tuple(self._record("warnings"))
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a careful reader should know, and no reason for distrust."""
+        return tuple(json.loads(self.tree.attrs.get("notes", "[]")))
 
     @cached_property
     def data(self) -> dict[str, Any]:
@@ -325,8 +330,12 @@ class Fit:
         from bayesmix.parameters import parameters
 
         data, draws = self.data, self.posterior.sizes
+        family = family_of(self.statistics)
+        scatter = f", sigma {self.sigma_rule}"
+        if family is not None:
+            scatter = f", dispersion {self.sigma_rule}" if family.dispersed else ""
         lines = [
-            f"{self.name}, sigma {self.sigma_rule}: {data['stores']} stores, {data['observations']} observations; "
+            f"{self.name}{scatter}: {data['stores']} stores, {data['observations']} observations; "
             f"{draws['chain']} chain{'s' if draws['chain'] > 1 else ''} of {draws['draw']} draws"
         ]
         lines += [
@@ -336,6 +345,7 @@ class Fit:
         if in_use is not None:
             likely = {int(n): float(p) for n, p in zip(in_use["number"], in_use["probability"], strict=True) if p > 0.0}
             lines.append("  segments in use: " + ", ".join(f"{n} ({p:.3f})" for n, p in likely.items()))
+        lines += [f"note: {note}" for note in self.notes]
         verdict = [f"not to be trusted: {reason}" for reason in self.reasons] or ["to be trusted"]
         return "\n".join(lines + verdict)
 

@@ -80,6 +80,8 @@ def show(fit: Fit, *, first: bool = True) -> None:
         rule = "Laplace's approximation" if fit.quadrature == 1 else f"quadrature with {fit.quadrature} nodes"
         drawn = f"drawn with the parameters (MCMC); log-likelihoods of stores by {rule}"
         say(f"coefficients of stores {drawn if fit.integral == 'mcmc' else f'integrated out by {rule}'}")
+    for note in fit.notes:
+        say(f"note: {note}")
     if not fit.trusted:
         say("verdict: not to be trusted; the reasons are below and in the file")
     else:

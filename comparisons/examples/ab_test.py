@@ -76,11 +76,12 @@ def findings(sessions: Sessions, models: Models, covered: list[Coverage]) -> Fin
         f"Counting sessions and not users makes an A/B test look {fixed(effect.measured, 1)} times as sure as it is"
     )
     lead = (
-        f"B changes the share of sessions with a purchase by {points(averages[gee.name])} percentage points (95 % "
-        f"interval by GEE, which counts {sessions.users} users; the truth is {100.0 * truth.difference:.1f}). A "
-        f"logistic regression of the same {sessions.user.size:,} sessions that ignores users says "
-        f"{points(averages[glm.name])}. In {by_model[glm.name].experiments} simulated experiments of this kind its "
-        f"95 % intervals held the truth in {share(by_model[glm.name])}, those of GEE in {share(by_model[gee.name])}."
+        f"B changes the share of sessions with a purchase by {points(averages[gee.name])} percentage points "
+        f"(95\N{NO-BREAK SPACE}% interval by GEE, which counts {sessions.users} users; the truth is "
+        f"{100.0 * truth.difference:.1f}). A logistic regression of the same {sessions.user.size:,} sessions that "
+        f"ignores users says {points(averages[glm.name])}. In {by_model[glm.name].experiments} simulated experiments "
+        f"of this kind its 95\N{NO-BREAK SPACE}% intervals held the truth in {share(by_model[glm.name])}, those of GEE "
+        f"in {share(by_model[gee.name])}."
     )
     contents = {
         "headline": headline,

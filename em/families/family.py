@@ -59,6 +59,9 @@ class Family(NamedTuple):
     possible : (y, trials) -> whether each response can be one of this family.
     mean : (eta, trials) -> expected response.
     draw : (rng, eta, trials, log_sigma) -> responses.
+    discrete : whether responses are whole numbers.
+    variance : (eta, trials, log_sigma) -> variance of a response.
+    cumulative : (y, eta, trials, log_sigma) -> P(Y <= y), for any number y.
     """
 
     name: str
@@ -77,6 +80,9 @@ class Family(NamedTuple):
     possible: Callable[[Floats, Floats], NDArray[np.bool_]]
     mean: Callable[[Floats, Floats], Floats]
     draw: Callable[[np.random.Generator, Floats, Floats, Floats | float], Floats]
+    discrete: bool
+    variance: Callable[[Floats, Floats, Floats | float], Floats]
+    cumulative: Callable[[Floats, Floats, Floats, Floats | float], Floats]
 
 
 def log_density(family: Family, y: Floats, eta: Floats, trials: Floats, log_sigma: Floats | float = 0.0) -> Floats:
@@ -85,7 +91,7 @@ def log_density(family: Family, y: Floats, eta: Floats, trials: Floats, log_sigm
 
 
 def linked_mean(family: Family, total: float, n: float) -> float:
-    """Linear predictor at which the mean of n rows, trials or exposure is total / n; half a count off an infinite one."""
+    """Linear predictor at which the mean of n rows (trials, exposure) is total / n; half a count off infinite ones."""
     if family.link == "identity":
         return total / n
     total = total if total > 0.0 else 0.5
