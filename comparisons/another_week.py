@@ -8,31 +8,37 @@ lose here, where it cannot follow a store's own coefficients, and the other way 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from bayesmix.axis import price_column
 from bayesmix.fitted import Fit
-from bayesmix.posterior import thinned
+from bayesmix.known_stores import given_data
+from bayesmix.posterior import ParameterDraws, thinned
 from bayesmix.settings import Settings
-from bayesmix.week_density import pieces, predicted
+from bayesmix.stores import CountedStores, Stores, some, stores_of
+from bayesmix.week_density import Weeks, log_density_further, log_density_left_out, pieces, predicted, weeks_of
 from comparisons.candidates import Candidate, candidate_of, candidates
+from comparisons.family_rivals import Regression, Rival, regression, rivals
 from comparisons.known_weeks import KnownWeeks, error_by_known_weeks
 from comparisons.least_squares import one_regression, own_regressions
 from comparisons.leave_future_out import FutureOut, leave_future_out
-from comparisons.week_loo import DRAWS, WeekLoo, week_loo, weeks_of
+from comparisons.response_scores import scores_of_family
+from comparisons.week_loo import DRAWS, WeekLoo, check_panel, week_loo
 from comparisons.week_scores import Mean, Scores, mean_over_stores, root_mean_square, scores_of_draws
+from comparisons.week_words import Words, words_of
 from em.command import watched
+from em.fit import sigma_rule
 from em.mixture import SigmaRule
-from em.panel import Panel, store_statistics
+from em.panel import Panel, statistics_of, store_statistics
 from em.split_weeks import SplitPanel, split_weeks
-from em.statistics import Floats, Ints, take
+from em.statistics import Floats, Ints
 
 if TYPE_CHECKING:
     import xarray as xr
 
 QUICK = Settings(draws=500, tune=500)
+SEED = 0  # of the samples of each week, so that models meet the same random numbers
 ONE, OWN, COMMON = "one regression for all", "least squares, own sigma", "least squares, common sigma"
 
 
@@ -46,7 +52,7 @@ class Judged:
     scores : of the later weeks, all predicted from the first ones.
     future_i : (later row,) log-density of each, predicted from all weeks before it.
     crps_error : standard error by simulation of the mean CRPS.
-    slopes : (store,) price elasticities of the stores; None without a price.
+    slopes : (store,) coefficients of the stores whose spread is shown, see `week_words`; None where there are none.
     future : how far the first posterior carried; None for regressions.
     loo : leave one week out of the whole panel; None where no fit of it was given.
     flags : what to bear in mind.
@@ -105,9 +111,16 @@ class AnotherWeek:
         store = self.split.panel.store
         return mean_over_stores(one.loo.elpd_i, store), mean_over_stores(one.loo.elpd_i - best.elpd_i, store)
 
+    @cached_property
+    def words(self) -> Words:
+        """What tables and sentences call things."""
+        return words_of(self.split.panel)
+
     def error(self, one: Judged) -> Mean:
-        """Root mean squared error of log sales."""
-        return root_mean_square(one.scores.error, self.store)
+        """Root mean squared error of log sales; mean absolute error of another response."""
+        if self.split.panel.response is None:
+            return root_mean_square(one.scores.error, self.store)
+        return self.mean(np.abs(one.scores.error))
 
     def to_xarray(self) -> "xr.Dataset":
         """Scores of every later week by model."""
@@ -125,9 +138,10 @@ class AnotherWeek:
 def held_out(
     panel: Panel,
     *,
-    sigma: SigmaRule = "fixed",
+    sigma: SigmaRule | None = None,
     ks: Sequence[int] = (1, 2, 3, 4, 5),
-    normals: Sequence[int] = (2,),
+    normals: Sequence[int] | None = None,
+    random: Sequence[str] | None = None,
     share: float = 0.8,
     settings: Settings = QUICK,
 ) -> AnotherWeek:
@@ -135,8 +149,11 @@ def held_out(
 
     Parameters
     ----------
-    sigma : rule of all models; the continuum and mixtures of normals have one for all where it is "segment".
-    ks, normals : numbers of segments of mixtures, and of mixtures of normals.
+    sigma : rule of all models; the continuum and mixtures of normals have one for all where it is "segment". None is
+        "fixed" (1) for log sales and for families without a dispersion, and "common" for the others.
+    ks, normals : numbers of segments of mixtures, and of mixtures of normals; these are for log sales alone, with 2
+        where None is given.
+    random : names of the coefficients that vary between the stores of a segment; None is all.
     share : of the weeks to fit, see `em.split_weeks`.
 
     Raises
@@ -145,7 +162,10 @@ def held_out(
         When the panel cannot be parted, or a model not be fitted to its first weeks.
     """
     split = split_weeks(panel, share)
-    return _judge(split, candidates(split.panel, ks, sigma, normals), {}, settings)
+    rule = sigma_rule(statistics_of(panel), sigma)
+    normals = ((2,) if panel.response is None else ()) if normals is None else normals
+    models = candidates(split.panel, ks, rule, normals, None if random is None else tuple(random))
+    return _judge(split, models, {}, settings)
 
 
 def another_week(panel: Panel, fits: Sequence[Fit], *, share: float = 0.8, settings: Settings = QUICK) -> AnotherWeek:
@@ -156,6 +176,8 @@ def another_week(panel: Panel, fits: Sequence[Fit], *, share: float = 0.8, setti
     InputError
         As `held_out`; also when a fit is of another panel.
     """
+    for fit in fits:
+        check_panel(fit, panel)
     split = split_weeks(panel, share)
     whole = {} if split.notes else {fit.name: week_loo(fit, panel) for fit in watched(fits, "leaving weeks out")}
     return _judge(split, [candidate_of(fit) for fit in fits], whole, settings)
@@ -184,29 +206,40 @@ def _posterior(
     split: SplitPanel, one: Candidate, fit: Fit, refit: Callable[[Panel], Fit], loo: WeekLoo | None
 ) -> Judged:
     draws, later = thinned(fit.draws, DRAWS), weeks_of(split.panel).of(split.later)
-    parts, by_draw = [], np.zeros(len(draws.weight))
+    parts, by_draw = [], 0.0
     for stores, part in pieces(later, len(fit.stores), draws):
         if part.y.size:
-            of = predicted(take(fit.statistics, stores), draws, part, fit.traits_of(stores))
-            scores, of_draw = scores_of_draws(of, part.y)
+            scores, of_draw = _scores(some(fit.statistics, stores), draws, part, fit.traits_of(stores))
             parts.append(scores)
-            by_draw += of_draw
+            by_draw = by_draw + of_draw
     future = leave_future_out(split, fit, refit)
     flags = () if fit.trusted else ("fit not trusted",)
     if loo is not None and loo.n_doubtful:
         flags += (f"{loo.n_doubtful} of {loo.khat_i.size} weeks left out with Pareto k above {loo.khat_limit:.2f}",)
-    price = price_column(fit.coefficients)
+    column = words_of(split.panel).column
     return Judged(
         one.name, one.model, Scores(*map(np.concatenate, zip(*parts, strict=True))), future.elpd_i,
-        float(by_draw.std(ddof=1) / np.sqrt(by_draw.size) / later.y.size),
-        None if price is None else np.asarray(fit.by_store["coefficients"])[:, price], future, loo, flags,
+        _simulation_error(np.asarray(by_draw), later.y.size),
+        None if column is None else np.asarray(fit.by_store["coefficients"])[:, column], future, loo, flags,
     )  # fmt: skip
+
+
+def _scores(stores: Stores, draws: ParameterDraws, weeks: Weeks, traits: Floats | None = None) -> tuple[Scores, Floats]:
+    if isinstance(stores, CountedStores):
+        return scores_of_family(stores, draws, weeks, np.random.default_rng(SEED), traits)
+    return scores_of_draws(predicted(stores, draws, weeks, traits), weeks.y)
+
+
+def _simulation_error(by_draw: Floats, rows: int) -> float:
+    return float(by_draw.std(ddof=1) / np.sqrt(by_draw.size) / rows)
 
 
 def _regressions(split: SplitPanel, *, fixed: bool, left_out: bool) -> list[Judged]:
     """The rivals that pool nothing and everything."""
+    if split.panel.response is not None:
+        return [_rival(split, one, left_out) for one in rivals(split.panel.coefficients)]
     stats, later = store_statistics(split.until(1)), weeks_of(split.panel).of(split.later)
-    price, stores = price_column(split.panel.coefficients), stats.n_stores
+    price, stores = words_of(split.panel).column, stats.n_stores
     common = "least squares, sigma 1" if fixed else COMMON
     kinds = {
         OWN: partial(own_regressions, common=False),
@@ -231,3 +264,35 @@ def _regressions(split: SplitPanel, *, fixed: bool, left_out: bool) -> list[Judg
             loo = WeekLoo(exact, np.full(exact.size, np.nan), np.inf)
         found.append(Judged(name, "regression", scores, ahead[name], slopes=slopes, loo=loo, flags=flags))
     return found
+
+
+def _rival(split: SplitPanel, rival: Rival, left_out: bool) -> Judged:
+    """A regression of a family of responses, on the first weeks, on all before each, and on all but one."""
+    panel, rows = split.panel, weeks_of(split.panel)
+    n_stores, like = len(panel.stores), cast(CountedStores, stores_of(panel, 0))
+    later, ahead = rows.of(split.later), np.empty(int(split.later.sum()))
+    first = regression(rival, rows.of(split.step == 0), n_stores, like)
+    scores, by_draw = _scores(*first, rival.seen(later))
+    for t in range(1, split.n_steps + 1):
+        now = split.step[split.later] == t
+        before = regression(rival, rows.of(split.step < t), n_stores, like)
+        ahead[now] = log_density_further(*before, rival.seen(later.of(now)))[0]
+    loo = None
+    if left_out:
+        exact = log_density_left_out(*regression(rival, rows, n_stores, like), rival.seen(rows))[0]
+        loo = WeekLoo(exact, np.full(exact.size, np.nan), np.inf)
+    flags = () if rival.one else ("a prior worth half an average row keeps what no week settles finite",)
+    return Judged(
+        rival.name, "regression", scores, ahead, _simulation_error(by_draw, later.y.size),
+        _slopes(split, rival, first), loo=loo, flags=flags,
+    )  # fmt: skip
+
+
+def _slopes(split: SplitPanel, rival: Rival, of: Regression) -> Floats | None:
+    """The coefficients of the stores whose spread is shown; zeros where they have one in common."""
+    column = words_of(split.panel).column
+    if column is None or column not in rival.columns:
+        return None
+    stores = len(split.panel.stores)
+    own = given_data(*of).mean[0, :, 0, int(np.flatnonzero(rival.columns == column)[0])]
+    return np.zeros(stores) if rival.one else own

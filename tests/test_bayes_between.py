@@ -31,7 +31,8 @@ from comparisons.agreement import effects, em_twin
 from comparisons.average import average
 from comparisons.comparison import compare
 from comparisons.own_likelihood import em_memberships, entry_of
-from comparisons.week_loo import week_loo, weeks_of
+from bayesmix.week_density import weeks_of
+from comparisons.week_loo import week_loo
 from em.between import Between, expanded
 from em.errors import InputError
 from em.fit import fit_mixture as by_em
