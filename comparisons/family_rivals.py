@@ -1,7 +1,8 @@
 """The rivals that pool nothing and everything, for counts, choices and amounts.
 
-A store's own regression has a normal prior about the one regression for all that is worth half an average row of the
-panel: nothing to a store whose weeks settle its coefficients, and finite ones to a store that never sold. Its
+A store's own regression has a normal prior about the one regression for all, with a standard deviation of 2 of the
+linear predictor for each coefficient, a factor of seven: nothing to a store whose weeks settle its coefficients, and
+finite ones to a store that never sold. Its
 coefficients are integrated out as those of any store are, so that what is uncertain of them widens what it predicts. A
 store's own mean is the same without covariates, and one regression is that of all rows as if of one store.
 """
@@ -17,7 +18,7 @@ from bayesmix.week_density import Weeks, known
 from em.family_segments import pooled_regression
 from em.statistics import Ints
 
-PRIOR_ROWS = 0.5
+SPREAD = 2.0  # standard deviation of the linear predictor, times the root of the number of coefficients
 SIGMAS = (-7.0, 3.0)  # where the logarithm of a dispersion is looked for
 FINE = 1e-4
 
@@ -63,8 +64,8 @@ def regression(rival: Rival, weeks: Weeks, n_stores: int, like: CountedStores) -
     """A rival that knows these weeks; its dispersion by maximum likelihood with the coefficients integrated out."""
     like = like._replace(nodes=NODES.get(rival.columns.size, 1))
     stores = cast(CountedStores, known(rival.seen(weeks), 1 if rival.one else n_stores, like))
-    theta, information = pooled_regression(stores.counts)
-    omega = np.linalg.inv(PRIOR_ROWS * information)
+    theta, x = pooled_regression(stores.counts)[0], rival.seen(weeks).x
+    omega = np.square(SPREAD) * np.linalg.inv(x.T @ x / len(x))
     mu, spread = theta[None, None], (0.5 * (omega + omega.T))[None, None]
 
     def off(log_sigma: float) -> float:

@@ -90,6 +90,8 @@ def _missed(stores: Stores, fit: Fit, draws: ParameterDraws, later: Weeks) -> Fl
 def _missed_alone(seen: Weeks, later: Weeks, n_stores: int, like: Stores, fixed: bool) -> Floats:
     """The same of each store's own regression; NaN where too many weeks would be those of one regression."""
     if isinstance(like, CountedStores):
+        if np.linalg.matrix_rank(seen.x) < seen.x.shape[1]:
+            return np.full(later.y.size, np.nan)
         rival = Rival("", np.arange(later.x.shape[1]), False)
         sampled = sampled_responses(
             *regression(rival, seen, n_stores, like), rival.seen(later), np.random.default_rng(SEED)

@@ -22,6 +22,7 @@ from comparisons.week_scores import Scores, inside
 from em.statistics import Floats
 
 SAMPLES = 1000  # of each week where there are fewer draws
+HIGHEST = 40.0  # of a predictor: no Poisson number is drawn beyond
 
 
 def scores_of_family(
@@ -51,7 +52,8 @@ def sampled_responses(
 def _sampled(
     stores: CountedStores, draws: ParameterDraws, weeks: Weeks, rng: np.random.Generator, traits: Floats | None
 ) -> SampledWeeks:
-    return sampled_weeks(stores, draws, weeks, rng, traits, max(1, SAMPLES // len(draws.weight)))
+    sampled = sampled_weeks(stores, draws, weeks, rng, traits, max(1, SAMPLES // len(draws.weight)))
+    return sampled._replace(eta=np.minimum(sampled.eta, HIGHEST))
 
 
 def crps_of_samples(seen: Floats, y: Floats) -> tuple[Floats, Floats, Floats]:
