@@ -29,7 +29,8 @@ class KnownWeeks(NamedTuple):
     """Error in the later weeks of the median store.
 
     Of a store it is the root mean square of log sales, or the mean distance of another response from the median
-    predicted. The median of the stores, because a few stores whose weeks barely settle anything would decide any mean of least squares.
+    predicted. The median of the stores, because a few stores whose weeks barely settle anything would decide any mean
+    of least squares.
 
     Attributes
     ----------

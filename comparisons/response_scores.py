@@ -18,8 +18,9 @@ from bayesmix.posterior import ParameterDraws
 from bayesmix.sampled_weeks import SampledWeeks, sampled_weeks
 from bayesmix.stores import CountedStores
 from bayesmix.week_density import Weeks, log_density_further
+from comparisons.one_scale import density_of_sales
 from comparisons.week_scores import Scores, inside
-from em.statistics import Floats
+from em.statistics import Floats, GaussianStatistics
 
 SAMPLES = 1000  # of each week where there are fewer draws
 HIGHEST = 40.0  # of a predictor: no Poisson number is drawn beyond
@@ -39,6 +40,22 @@ def scores_of_family(
     high = family.cumulative(weeks.y, sampled.eta, trials, log_sigma).mean(0)
     low = family.cumulative(weeks.y - 1.0, sampled.eta, trials, log_sigma).mean(0) if family.discrete else high
     return Scores(log_score, crps, weeks.y - median, 0.5 * (low + high), inside(low, high)), by_draw
+
+
+def scores_of_sales(
+    scores: Scores,
+    stats: GaussianStatistics,
+    draws: ParameterDraws,
+    weeks: Weeks,
+    rng: np.random.Generator,
+    traits: Floats | None = None,
+) -> tuple[Scores, Floats]:
+    """Scores of log sales, as those of sales: density, CRPS and distance from the median in units."""
+    of = sampled_weeks(stats, draws, weeks, rng, traits, max(1, SAMPLES // len(draws.weight)))
+    seen = np.exp(of.eta + of.sigma * rng.standard_normal(of.eta.shape))
+    crps, by_draw, median = crps_of_samples(seen, np.exp(weeks.y))
+    log_score = density_of_sales(scores.log_score, weeks.y)
+    return scores._replace(log_score=log_score, crps=crps, error=np.exp(weeks.y) - median), by_draw
 
 
 def sampled_responses(

@@ -7,7 +7,8 @@ from markupsafe import Markup
 
 from bayesmix.rounding import fixed, listed
 from bayesmix.svg import inline_svg
-from comparisons.another_week import ONE, AnotherWeek
+from comparisons.another_week import AnotherWeek
+from comparisons.judged_regressions import ONE
 from comparisons.known_weeks import KnownWeeks, known_weeks_picture
 from comparisons.week_table import WeekRow, parted, told, week_rows
 from comparisons.week_words import Words

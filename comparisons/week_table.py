@@ -9,8 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from bayesmix.rounding import NONE, by_error, fixed, listed
-from comparisons.another_week import COMMON, OWN, AnotherWeek, Judged
+from comparisons.another_week import AnotherWeek
 from comparisons.differences import SURE
+from comparisons.judged_regressions import COMMON, OWN
+from comparisons.judged_weeks import Judged
 from comparisons.week_scores import Mean
 from em.show import narrow
 

@@ -24,9 +24,10 @@ from traits_by_hand import panel_with_traits
 from bayesmix.fitted import Fit
 from bayesmix.settings import Settings
 from comparisons import candidates
-from comparisons.another_week import COMMON, ONE, another_week, held_out
+from comparisons.another_week import another_week, held_out
 from comparisons.candidates import Candidate, candidate_of
 from comparisons.held_out import command
+from comparisons.judged_regressions import COMMON, ONE
 from comparisons.known_weeks import known_weeks_picture
 from comparisons.leave_future_out import leave_future_out
 from comparisons.week_loo import week_loo
