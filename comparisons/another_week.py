@@ -40,6 +40,11 @@ ON_ONE_SCALE = (
     "of a whole number that is right where it changes little from one number to the next"
 )
 
+OF_RIVALS = (
+    "a store's own regression and own mean have a prior about the one regression, as wide as a factor of seven of "
+    "rate or odds, which keeps finite what its weeks do not settle"
+)
+
 
 @dataclass(frozen=True)
 class AnotherWeek:
@@ -154,7 +159,9 @@ def another_week(panel: Panel, fits: Sequence[Fit], *, share: float = 0.8, setti
     InputError
         As `held_out`; also when a fit is of another panel.
     """
-    panels = [_own_panel(fit, panel) for fit in fits]
+    of_panel = None if panel.response is None else panel.response.family
+    one_kind = all(family_of(fit.statistics) is not of_panel for fit in fits)  # and so a wrong panel
+    panels = [panel if one_kind else _own_panel(fit, panel) for fit in fits]
     for fit, own in zip(fits, panels, strict=True):
         check_panel(fit, own)
     splits = [split_weeks(own, share) for own in panels]
@@ -198,4 +205,5 @@ def _judge(
             shown.setdefault(one.model, one.name)
     known = error_by_known_weeks(split, {name: fits[name] for name in shown.values()}, fixed=fixed)
     mixed = sales and any(own.panel.response is None for _, own in models)
-    return AnotherWeek(split, tuple(judged), known, (ON_ONE_SCALE,) * mixed + split.notes, tuple(distrust))
+    notes = (OF_RIVALS,) * sales + (ON_ONE_SCALE,) * mixed + split.notes
+    return AnotherWeek(split, tuple(judged), known, notes, tuple(distrust))

@@ -73,10 +73,9 @@ def _rival(split: SplitPanel, rival: Rival, left_out: bool) -> Judged:
     if left_out:
         exact = log_density_left_out(*regression(rival, rows, n_stores, like), rival.seen(rows))[0]
         loo = WeekLoo(exact, np.full(exact.size, np.nan), np.inf)
-    flags = () if rival.one else ("a prior as wide as a factor of 7 keeps finite what its weeks do not settle",)
     return Judged(
         rival.name, "regression", scores, ahead, simulation_error(by_draw, later.y.size),
-        _slopes(split, rival, first), loo=loo, flags=flags,
+        _slopes(split, rival, first), loo=loo,
     )  # fmt: skip
 
 
