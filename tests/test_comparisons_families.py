@@ -11,10 +11,16 @@ from fits_for_comparisons import altered
 from numpy.testing import assert_allclose
 from scipy import stats as scipy_stats
 
+from bayesmix.evidence import Evidence
+from bayesmix.store_loo import LeftOut
 from bayesmix.stores import CountedStores
+from bayesmix.wbic import Wbic
 from comparisons import compare
 from comparisons.agreement import em_twin
+from comparisons.approximations import of_score
 from comparisons.average import average, shown_number
+from comparisons.checks import Checked
+from comparisons.comparison import compare as judged
 from comparisons.families_compared import dispersion_sentence
 from comparisons.information import waic
 from comparisons.one_scale import between_them, is_whole, log_probability
@@ -23,6 +29,7 @@ from comparisons.page import page
 from comparisons.quadrature_check import finer
 from comparisons.record import record
 from comparisons.report_options import parsed
+from comparisons.same_panel import name_apart
 from comparisons.same_rows import check_same_rows
 from comparisons.screen import prices_of
 from comparisons.standard_set import standard_set
@@ -105,6 +112,20 @@ def test_maximum_likelihood_of_log_sales_moves_with_its_criteria(mixed, fits, pa
     assert other["log_likelihood"] == pytest.approx(np.log(np.exp(by_store) @ other["pi"]).sum(), rel=1e-9)
 
 
+def test_what_was_checked_moves_to_the_scale_too(fits, panels):
+    both = name_apart([fits["log two"], fits["poisson"]])
+    left = LeftOut(np.array([3]), np.array([-30.0]), np.array([0.1]), np.array([True]), 1)
+    checked = {one.name: Checked(left, Evidence(-500.0, 0.1), Wbic(510.0, 0.2)) for one in both}
+    found = judged(None, both, checked)
+    data = panels["gaussian"]
+    for name, moved in (("log-normal mixture K=2", data.y), ("poisson mixture K=2", np.zeros(data.y.size))):
+        one = score(found, name)
+        assert one.loo.elpd_i[3] == pytest.approx(-30.0 - moved[data.store == 3].sum())
+        row = of_score(one, found)
+        assert (row.log_evidence, row.minus_wbic) == pytest.approx((-500.0 - moved.sum(), -510.0 - moved.sum()))
+        assert row.exact == pytest.approx(one.loo.elpd_i[3])
+
+
 def test_a_density_against_the_probability_of_a_whole_number(fits, panels):
     y, sigma = np.array([1.0, 3.0, 40.0, 900.0]), 0.4
     of = scipy_stats.lognorm(sigma, scale=np.array([2.0, 3.0, 30.0, 1000.0]))
@@ -164,6 +185,8 @@ def test_trials_must_be_the_same_and_exposures_are_told_of(tmp_path, fits, path)
     with pytest.raises(InputError, match="b and a: the trials differ; expected the same --trials"):
         check_same_rows(first, second, ("a", "b"))
     check_same_rows(first, fits["poisson"], ("a", "b"))
+    assert shown_number([first]).name == "log odds of sales in a typical row"  # a price, and no elasticity
+    assert shown_number([first, fits["poisson"]]) is None
     plain, exposed = (read_as(tmp_path / "trials.csv", "poisson", **how) for how in ({}, {"exposure": "size"}))
     found = compare([mixture_of(plain, 1), replace(mixture_of(exposed, 1), name="exposed")])
     told = next(note for note in found.notes if "differ in their exposure" in note)
@@ -176,6 +199,9 @@ def test_a_twin_is_of_the_same_family_and_quadrature(fits):
     entry = em_twin(fits["continuum"], results)
     assert (entry["family"], entry["quadrature"], entry["random"]) == ("poisson", 9, ["intercept"])
     assert em_twin(fits["negative-binomial"], results) is None
+    of_counts = compare([fits["negative-binomial"]]).results
+    assert em_twin(fits["negative-binomial"], of_counts) is not None
+    assert em_twin(fits["log one"], of_counts) is None
     laplace = {**results, "fits": [{**one, "quadrature": 1} for one in results["fits"] if "quadrature" in one]}
     assert em_twin(fits["continuum"], laplace) is None
 
