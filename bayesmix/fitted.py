@@ -81,6 +81,11 @@ class Fit:
         return tuple(self._record("warnings"))
 
     @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a careful reader should know, and no reason for distrust."""
+        return tuple(json.loads(self.tree.attrs.get("notes", "[]")))
+
+    @cached_property
     def data(self) -> dict[str, Any]:
         """What it was fitted to: file, sha256, stores, weeks, observations, coefficients."""
         return self._record("data")
@@ -335,6 +340,7 @@ class Fit:
         if in_use is not None:
             likely = {int(n): float(p) for n, p in zip(in_use["number"], in_use["probability"], strict=True) if p > 0.0}
             lines.append("  segments in use: " + ", ".join(f"{n} ({p:.3f})" for n, p in likely.items()))
+        lines += [f"note: {note}" for note in self.notes]
         verdict = [f"not to be trusted: {reason}" for reason in self.reasons] or ["to be trusted"]
         return "\n".join(lines + verdict)
 

@@ -76,6 +76,8 @@ def show(fit: Fit, *, first: bool = True) -> None:
         + (f"{s['divergences']} divergences{switched}; " if in_use is None else "labels of stores drawn; ")
         + f"compiling {seconds['compiling']:.1f} s, sampling {seconds['sampling']:.1f} s"
     )
+    for note in fit.notes:
+        say(f"note: {note}")
     if not fit.trusted:
         say("verdict: not to be trusted; the reasons are below and in the file")
     else:

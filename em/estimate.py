@@ -75,7 +75,6 @@ def _segments(args: argparse.Namespace, panel: "Panel", stats: "Stores") -> Esti
     from em.fit import fit_mixture
     from em.show import show
     from em.starts import widened
-    from em.statistics import GaussianStatistics
 
     fits = []
     for k in watched(args.k, "numbers of segments", len(args.k)):
@@ -89,7 +88,7 @@ def _segments(args: argparse.Namespace, panel: "Panel", stats: "Stores") -> Esti
     limit = _bound(args, panel, stats, fits[-1].parameters.theta)
     tests = []
     for smaller, larger in itertools.pairwise(fits):
-        if args.bootstrap and isinstance(stats, GaussianStatistics) and larger.k == smaller.k + 1:
+        if args.bootstrap and larger.k == smaller.k + 1:
             drawn = draw_replicates(smaller, stats, args.bootstrap, seed=args.seed)
             told = watched(drawn, f"bootstrap of K = {smaller.k}", args.bootstrap)
             tests.append(likelihood_ratio_test(smaller, larger, list(told)))
@@ -152,10 +151,7 @@ def _normal_segments(args: argparse.Namespace, panel: "Panel", stats: "GaussianS
 def _bound(args: argparse.Namespace, panel: "Panel", stats: "Stores", theta: "Floats") -> "Bound | None":
     """The bound over all distributions of store coefficients, where sigma is fixed and the wait is short."""
     from em.bound import MOST_STORES, bound
-    from em.statistics import GaussianStatistics
 
-    if not isinstance(stats, GaussianStatistics):
-        return None
     bounded = args.sigma == "fixed" and panel.traits is None and panel.between is None
     bounded = bounded and stats.n_stores <= MOST_STORES
     return bound(stats, theta, seed=args.seed) if bounded else None
@@ -173,7 +169,13 @@ def _reasons(found: Estimated, best_k: int) -> list[str]:
         for entry in found.entries
         if found.limit is not None and entry["log_likelihood"] > found.limit.log_likelihood + 1e-6
     ]
-    if above:
+    nodes = found.entries[0].get("quadrature")
+    if above and nodes is not None:
+        reasons.append(
+            f"the log-likelihood by {nodes} nodes is above the bound over all distributions of stores' coefficients: "
+            "its integral is not exact enough; use more --quadrature"
+        )
+    elif above:
         reasons.append(f"K={above[0]} is above the bound over any number of segments: the search for the bound failed")
     return reasons
 

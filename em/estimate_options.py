@@ -41,7 +41,7 @@ BELONGS = {
     "quadrature": ("hierarchical",),
 }
 # What families other than that of log sales do not have.
-LOG_SALES_ALONE = ("bootstrap", "reml")
+LOG_SALES_ALONE = ("reml",)
 DEFAULTS: dict[str, dict[str, Any]] = {
     "mixture": {"k": ["2..4"], "starts": 50, "common": [], "bootstrap": 0},
     "hierarchical": {"k": ["1"], "intervals": "profile", "common": [], "quadrature": 1},

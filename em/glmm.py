@@ -26,7 +26,7 @@ from em.glmm_search import LOWEST, CarrierSum, Problem, Top, best_glmm, embedded
 from em.mixed_model import NO_INFORMATION, Described, MixedParameters, MixedSigmaRule, described, of_stores, positions
 from em.panel import Panel, statistics_of
 from em.quadrature import integrate, product_rule
-from em.separation import told_of_separation
+from em.separation import told_of_infinite_spread, told_of_separation
 from em.spread import Spread, spread
 from em.statistics import Floats, Ints
 from em.store_modes import cells_of, modes
@@ -267,6 +267,7 @@ def _warnings(
 ) -> tuple[str, ...]:
     """Why not to trust a fit; each reason a sentence. That Omega is singular is an answer and no reason."""
     reasons = told_of_separation(stats, parameters.mu[None], names)
+    reasons = reasons or told_of_infinite_spread(stats, parameters.omega, names)
     if not reasons and not top.summit.converged:
         reasons.append(f"the mixed model did not converge in {top.iterations} Newton steps")
     elif not reasons and not identified:

@@ -213,7 +213,18 @@ def test_the_command_writes_a_posterior_of_counts(segments, tmp_path, capsys):
     ]
     data, out = tmp_path / "visits.csv", tmp_path / "fit.nc"
     data.write_text("\n".join(["store,week,visits,promotion,days", *lines]) + "\n")
-    call = ["--family", "poisson", "--formula", "visits ~ promotion", "--exposure", "days", "--k", "2", "--draws", "300"]
+    call = [
+        "--family",
+        "poisson",
+        "--formula",
+        "visits ~ promotion",
+        "--exposure",
+        "days",
+        "--k",
+        "2",
+        "--draws",
+        "300",
+    ]
     assert command([str(data), *call, "--tune", "300", "--out", str(out), "--stores", str(tmp_path / "s.csv")]) == 0
     fit = bayesmix.load(out)
     assert fit.log_density_of == "visits"
@@ -223,3 +234,18 @@ def test_the_command_writes_a_posterior_of_counts(segments, tmp_path, capsys):
     assert "visits (poisson, log link)" in shown
     assert "mean response of a store" in shown
     assert (tmp_path / "s.csv").read_text().count("\n") == 31
+
+
+@pytest.mark.parametrize("model", ["mixture", "hierarchical"])
+def test_complete_separation_is_named_and_bounded_by_the_prior(model):
+    panel = simulated("poisson", finite_mixture(np.ones(1), np.array([[-90.0, 45.5]]), np.ones(1)), seed=0).panel
+    assert panel.y.any()
+    assert not panel.y[panel.x[:, 1] < 2].any()
+    if model == "mixture":
+        fit = bayesmix.fit_mixture(panel, 1, settings=SETTINGS)
+    else:
+        fit = bayesmix.fit_hierarchical(panel, random=["intercept"], settings=SETTINGS)
+    assert not any("separation" in reason for reason in fit.reasons)
+    assert any("separation: " in note and "their prior alone bounds them" in note for note in fit.notes)
+    assert np.abs(fit.by_store["coefficients"]).max() < 40.0
+    assert "note: separation" in repr(fit)

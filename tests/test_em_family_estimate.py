@@ -1,11 +1,13 @@
 """`em.estimate --family`: counts, choices and amounts from the file to results.json, and what is refused."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from em.bootstrap import draw_replicates
 from em.design_counts import DesignCounts
 from em.estimate import command
 from em.glmm import fit_glmm
@@ -61,10 +63,16 @@ def test_segments_and_a_continuum_of_each_family(ended, visits, tmp_path, family
     assert end.code == 0, end.err
     assert record["settings"]["family"] == family
     first = record["fits"][0]
-    assert (first["family"], first["k"], record["bound"]) == (family, 1, None)
+    assert (first["family"], first["k"]) == (family, 1)
+    if family in ("poisson", "binomial"):
+        assert 0.0 <= record["fits"][1]["gap_to_bound"] < first["gap_to_bound"]
+        assert "No number of segments can gain more than" in end.out
+    else:
+        assert record["bound"] is None
     assert record["data"]["coefficients"] == ["intercept", "promotion"]
     assert f"{response} ({family}" in end.out
 
+    mixture_gap = first.get("gap_to_bound")
     how += ["--model", "hierarchical", "--random", "intercept", "--quadrature", "7"]
     stores = tmp_path / "stores.csv"
     end, record = told(ended, path, *how, "--stores", stores, out=tmp_path / "continuum.json")
@@ -80,6 +88,8 @@ def test_segments_and_a_continuum_of_each_family(ended, visits, tmp_path, family
     assert entry["standard_errors"]["sd"] == pytest.approx([fit.sd_errors[0]])
     assert abs(np.sqrt(entry["omega"][0][0][0]) - 0.6) < 4.0 * fit.sd_errors[0]
     assert "sd of intercept" in end.out
+    if family in ("poisson", "binomial"):
+        assert 0.0 < entry["gap_to_bound"] < mixture_gap
     assert entry["interval_method"] == record["settings"]["intervals"] == "wald"
     ends = {one["kind"]: (one["lower"], one["upper"]) for one in entry["intervals"] if one["of"] == ["intercept"]}
     assert ends["sd"][0] < np.sqrt(entry["omega"][0][0][0]) < ends["sd"][1]
@@ -87,6 +97,17 @@ def test_segments_and_a_continuum_of_each_family(ended, visits, tmp_path, family
     assert entry["random_effect_tests"][0]["p_value"] < 1e-6
     assert 0.0 < entry["explained"]["intraclass_correlation"] < 1.0
     assert {"theta_intercept", "theta_intercept_pooling"} <= set(pd.read_csv(stores).columns)
+
+
+def test_segments_are_tested_by_drawn_panels(ended, visits, tmp_path, monkeypatch):
+    path, _ = visits
+    monkeypatch.setattr("em.bootstrap.draw_replicates", partial(draw_replicates, jobs=1))
+    how = ["--family", "poisson", "--formula", "visits ~ promotion", "--exposure", "days", "--bootstrap", "4"]
+    end, record = told(ended, path, *how, "--k", "1", "2", "--starts", "5", out=tmp_path / "r.json")
+    assert end.code == 0, end.err
+    test = record["likelihood_ratio_tests"][0]
+    assert (test["k"], test["p_value"], len(test["replicates"])) == (1, 0.2, 4)
+    assert "K = 1 against 2: likelihood ratio" in end.out
 
 
 def test_exposures_and_trials_reach_the_statistics(visits):
@@ -143,10 +164,6 @@ def test_a_wide_file_of_counts_takes_its_price(tmp_path):
             "--exposure does not go with --family gaussian",
         ),
         (["--family", "poisson", "--formula", "visits ~ promotion", "--sigma", "common"], "which has no dispersion"),
-        (
-            ["--family", "poisson", "--formula", "visits ~ promotion", "--bootstrap", "9"],
-            "--bootstrap does not go with",
-        ),
         (
             ["--family", "poisson", "--formula", "visits ~ promotion", "--between", "days"],
             "--between does not go with --model mixture",
