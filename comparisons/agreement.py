@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmix.fitted import Fit
+from em.response import LOG_SALES
 
 CI_PROB = 0.89
 ETI = ((1.0 - CI_PROB) / 2.0, (1.0 + CI_PROB) / 2.0)
@@ -45,6 +46,11 @@ def model_of(ml: dict[str, Any]) -> str:
     return ml.get("model", "mixture")
 
 
+def family_of_entry(ml: dict[str, Any]) -> str:
+    """Which distribution of the response an entry of results.json is of; that of log sales where it does not say."""
+    return ml.get("family", LOG_SALES)
+
+
 def mixtures_of(results: dict[str, Any]) -> list[dict[str, Any]]:
     """The finite mixtures among the entries of results.json."""
     return [ml for ml in results["fits"] if model_of(ml) == "mixture"]
@@ -53,12 +59,13 @@ def mixtures_of(results: dict[str, Any]) -> list[dict[str, Any]]:
 def em_twin(fit: Fit, results: dict[str, Any]) -> dict[str, Any] | None:
     """The maximum-likelihood fit of the same model, K, sigma rule, traits and coefficients that vary; None without one.
 
-    An entry that does not say which vary lets all of them.
+    It is of the same family, by the same quadrature. An entry that does not say which vary lets all of them.
     """
     rule, asked = results.get("settings", {}).get("sigma", "fixed"), (fit.model, fit.k, fit.sigma_rule)
     traits, random = [] if fit.between is None else list(fit.between.names), set(varying(fit))
     twins = (ml for ml in results["fits"] if (model_of(ml), ml["k"], ml.get("sigma_rule", rule)) == asked)
-    twins = (ml for ml in twins if ml.get("traits", []) == traits)
+    twins = (ml for ml in twins if ml.get("traits", []) == traits and family_of_entry(ml) == fit.family)
+    twins = (ml for ml in twins if ml.get("quadrature", fit.quadrature) == fit.quadrature)
     return next(
         (ml for ml in twins if fit.model == "mixture" or set(ml.get("random", fit.coefficients)) == random), None
     )

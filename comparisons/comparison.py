@@ -1,20 +1,24 @@
 """Several fits judged on one scale: how well each predicts a store that it has not seen."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bayesmix.fitted import Fit
-from bayesmix.rounding import by_error, percent
+from bayesmix.rounding import by_error, listed, percent
 from bayesmix.store_loo import Loo, standard_error, total, with_left_out
+from bayesmix.stores import family_of
+from comparisons.agreement import family_of_entry
 from comparisons.checks import NONE, Checked
 from comparisons.differences import FEW_STORES, Difference, difference, flags, stacking_weights
 from comparisons.information import Waic, waic
+from comparisons.one_scale import SMALL_COUNT, Scale, entries_on_scale, scale_of
 from comparisons.own_likelihood import completed
 from comparisons.pseudo_bma import pseudo_bma_weights
+from comparisons.quadrature_check import Finer, finer
 from comparisons.shrinkage import Shrinkage, shrinkage
 from em.statistics import Floats
 
@@ -39,6 +43,7 @@ class Score:
     weight: float
     flags: tuple[str, ...]
     checked: Checked | None = field(default=None, repr=False)
+    finer: Finer | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -65,6 +70,28 @@ class Comparison:
     results: dict[str, Any] = field(repr=False)
     notes: tuple[str, ...]
     distrust: tuple[str, ...]
+    scale: Scale | None = field(default=None, repr=False)
+
+    @property
+    def log_density_of(self) -> str:
+        """What elpd is a log-density of: the response of all fits."""
+        return self.best.fit.log_density_of if self.scale is None else self.scale.log_density_of
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The families of the fits, that of the best first."""
+        return tuple(dict.fromkeys(score.fit.family for score in self.scores))
+
+    @cached_property
+    def of_best_family(self) -> "Comparison":
+        """The models of the family that predicts best, among which segments and continuum are told apart."""
+        return self if len(self.families) == 1 else self.of_family(self.families[0])
+
+    def of_family(self, family: str) -> "Comparison":
+        """The models of one family, and their maximum likelihood."""
+        scores = tuple(score for score in self.scores if score.fit.family == family)
+        entries = [entry for entry in self.results["fits"] if family_of_entry(entry) == family]
+        return replace(self, scores=scores, results={**self.results, "fits": entries})
 
     @property
     def best(self) -> Score:
@@ -142,25 +169,75 @@ def compare(results: dict[str, Any] | None, fits: Sequence[Fit], checked: Mappin
     fits : at least one, with names of their own.
     checked : of `comparisons.checks`, by their names: stores that were left out exactly, and the evidence.
     """
-    results = completed(results, fits)
-    criteria = [(fit, waic(fit.store_loglik), _loo(fit, checked)) for fit in fits]
+    scale = scale_of(fits)
+    results = entries_on_scale(completed(results, fits), scale)
+    checked = {fit.name: _on_scale(checked[fit.name], fit, scale) for fit in fits if fit.name in checked}
+    criteria = [(fit, _waic(fit, scale), _loo(fit, checked, scale)) for fit in fits]
     criteria.sort(key=lambda row: -total(row[2].elpd_i))
     best = criteria[0][2].elpd_i
     weights = stacking_weights(np.column_stack([psis.elpd_i for _, _, psis in criteria]))
     scores = []
     for (fit, wide, psis), weight in zip(criteria, weights, strict=True):
         diff = difference(psis.elpd_i, best)
-        said = _flags(fit, wide, psis, diff, best=not scores)
-        scores.append(Score(fit, wide, psis, diff, float(weight), said, checked.get(fit.name)))
+        nodes = finer(fit, wide, psis.reff)
+        said = (*_flags(fit, wide, psis, diff, best=not scores), *([nodes.told] if nodes and nodes.told else []))
+        scores.append(Score(fit, wide, psis, diff, float(weight), said, checked.get(fit.name), nodes))
     ordered, notes = [score.fit for score in scores], [*_notes(results, [score.fit for score in scores])]
     notes += [said for score in scores if (said := _left_out(score.name, score.loo))]
     distrust = tuple(doubt for score in scores for doubt in doubts_about(score))
-    return Comparison(tuple(scores), shrinkage(ordered), results, tuple(notes), distrust)
+    notes += [] if scale is None else _of_scale(scale)
+    return Comparison(tuple(scores), shrinkage(ordered), results, tuple(notes), distrust, scale)
 
 
-def _loo(fit: Fit, checked: Mapping[str, Checked]) -> Loo:
-    found = checked.get(fit.name)
-    return with_left_out(fit.psis, None if found is None else found.left_out)
+def _loo(fit: Fit, checked: Mapping[str, Checked], scale: Scale | None) -> Loo:
+    found, psis = checked.get(fit.name), fit.psis
+    if scale is not None:
+        psis = psis._replace(elpd_i=psis.elpd_i + scale.shift(fit.family))
+    return with_left_out(psis, None if found is None else found.left_out)
+
+
+def _waic(fit: Fit, scale: Scale | None) -> Waic:
+    wide = waic(fit.store_loglik)
+    return wide if scale is None else wide._replace(elpd_i=wide.elpd_i + scale.shift(fit.family))
+
+
+def _on_scale(checked: Checked, fit: Fit, scale: Scale | None) -> Checked:
+    """What was checked, with its log-densities on the common scale."""
+    if scale is None:
+        return checked
+    left, evidence, wbic = checked
+    shift_i = np.broadcast_to(scale.shift(fit.family), len(fit.stores))
+    moved = float(shift_i.sum())
+    return Checked(
+        None if left is None else left._replace(elpd_i=left.elpd_i + shift_i[left.stores]),
+        None if evidence is None else evidence._replace(log_evidence=evidence.log_evidence + moved),
+        None if wbic is None else wbic._replace(wbic=wbic.wbic - moved),
+    )
+
+
+def _of_scale(scale: Scale) -> list[str]:
+    """What the common scale is, and how far a density stands for a probability on it."""
+    told = []
+    if scale.log_sales_i is not None:
+        told.append(
+            f"all log-densities are of the response itself ({scale.log_density_of}): of a log-normal model, "
+            "log f(log y) less the sum of log y over a store’s rows"
+        )
+    if scale.small is None:
+        return told
+    said = (
+        "a count has a probability where a log-normal or another model of amounts has a density per unit: nearly the "
+        f"same where counts are not small; {percent(scale.small)} of rows are below {SMALL_COUNT:.0f}"
+    )
+    known = {name: one for name, one in scale.between.items() if one is not None}
+    each = [
+        f"of {name} by {one.elpd:+.3g} in all and {one.largest:.2g} at most in a row" for name, one in known.items()
+    ]
+    if each:
+        said += f". As probabilities of y - 1/2 to y + 1/2 log-densities at the posterior mean move {listed(each)}"
+    if len(known) < len(scale.between):
+        said += ". How much that is cannot be said where the data file is not at hand"
+    return [*told, said]
 
 
 def _left_out(name: str, found: Loo) -> str:
@@ -194,11 +271,18 @@ def _notes(results: dict[str, Any], fits: Sequence[Fit]) -> tuple[str, ...]:
             f"{n_stores} stores are fewer than {FEW_STORES}: standard errors of differences are too small then, "
             "and differences less sure than they look"
         )
-    rules = {fit.sigma_rule for fit in fits}
+    rules = {fit.sigma_rule for fit in fits if family_of(fit.statistics) is None}
     if len(rules) > 1:
         notes.append(
             f"the models also differ in how sigma is treated ({', '.join(sorted(rules))}), so a difference between "
             "them is not only about segments or continuum"
+        )
+    exposure = {fit.name: str(fit.data.get("columns", {}).get("exposure") or "none") for fit in fits}
+    if len(set(exposure.values())) > 1:
+        told = "; ".join(f"{name}: {column}" for name, column in exposure.items())
+        notes.append(
+            f"the models also differ in their exposure ({told}): each predicts the same responses given what it knows "
+            "of a row"
         )
     traits = {fit.name: () if fit.between is None else fit.between.names for fit in fits}
     if len(set(traits.values())) > 1:

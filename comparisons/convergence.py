@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import arviz as az
 import numpy as np
+import xarray as xr
 
 from bayesmix.fitted import Fit
 
@@ -29,11 +30,13 @@ def convergence(fit: Fit) -> Convergence:
     posterior = fit.posterior
     rhat, ess = [], []
     for name in posterior.data_vars:
-        moves = posterior[name].std(("chain", "draw")) > 0.0
+        moves = posterior[name].max(("chain", "draw")) > posterior[name].min(("chain", "draw"))
         if not bool(moves.any()):
             continue
-        rhat.append(np.asarray(az.rhat(posterior[name]))[np.asarray(moves)])
-        ess.append(np.asarray(az.ess(posterior[name]))[np.asarray(moves)])
+        values = posterior[name].transpose("chain", "draw", ...)
+        each = xr.DataArray(values.to_numpy()[:, :, moves.to_numpy()], dims=("chain", "draw", "entry"))
+        rhat.append(np.asarray(az.rhat(each)))
+        ess.append(np.asarray(az.ess(each)))
     sizes = posterior.sizes["chain"], posterior.sizes["draw"]
     if not rhat:
         return Convergence(*sizes, float("nan"), float("nan"))

@@ -122,7 +122,8 @@ def _charged(score: Score, em: dict[str, Any]) -> Charged:
 
 def _argued(comparison: Comparison, rows: tuple[Charged, ...]) -> tuple[Score, Score]:
     """Segments and continuum, the better first; where one is missing, the two best."""
-    mixture, continuum = chosen_mixture(comparison), comparison.best_of("hierarchical")
+    of_one = comparison.of_best_family
+    mixture, continuum = chosen_mixture(of_one), of_one.best_of("hierarchical")
     if mixture is None or continuum is None:
         return rows[0].score, rows[1].score
     return (mixture, continuum) if mixture.elpd >= continuum.elpd else (continuum, mixture)

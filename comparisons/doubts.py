@@ -32,8 +32,9 @@ def settled(comparison: Comparison) -> Comparison:
 
 def _rests_on(comparison: Comparison) -> tuple[list[Score], Score | None]:
     """The scores that the verdict is read from, and the one that it speaks for; None where it speaks for none."""
-    mixture, continuum = chosen_mixture(comparison), comparison.best_of("hierarchical")
-    normals = chosen_normals(comparison)
+    of_one = comparison.of_best_family
+    mixture, continuum = chosen_mixture(of_one), of_one.best_of("hierarchical")
+    normals = chosen_normals(of_one)
     said = verdict(replace(comparison, distrust=()))
     if said.kind in ("undecided", "alone") or said.headline.startswith("Not settled"):
         winner = None
@@ -66,6 +67,8 @@ def _may_beat(score: Score, reach: float, other: Score) -> bool:
 
 def _contains(score: Score, other: Score) -> bool:
     """Whether a model has another as a special case."""
+    if score.fit.family != other.fit.family:
+        return False
     return score.fit.k >= other.fit.k and (score.fit.model != "mixture" or other.fit.model == "mixture")
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bayesmix.segments_of_stores import most_probable
+from bayesmix.stores import family_of
 from comparisons.agreement import Estimate, em_twin, estimate_of, segments
 from comparisons.comparison import Comparison, Score
 from comparisons.cross_table import adjusted_rand, cross_table
@@ -44,8 +45,16 @@ def beside(comparison: Comparison) -> list[Beside]:
 
 def _beside(score: Score, em: dict[str, Any]) -> Beside:
     rows = of_continuum(score, em) if score.fit.model == "hierarchical" else _of_segments(score, em)
-    named = tuple((s, e._replace(name=WORDS.get(e.name, e.name))) for s, e in rows if e.sd > 0.0)
+    named = tuple((s, e._replace(name=_called(e.name, score))) for s, e in rows if e.sd > 0.0)
     return Beside(score, named, _memberships(score, em) if score.fit.k > 1 else None)
+
+
+def _called(name: str, score: Score) -> str:
+    """What a parameter is called; a price has an elasticity where the link is logarithmic."""
+    family = family_of(score.fit.statistics)
+    if family is not None and name == "sigma":
+        return "dispersion"
+    return name if family is not None and family.link != "log" else WORDS.get(name, name)
 
 
 def _of_segments(score: Score, em: dict[str, Any]) -> list[tuple[int, Estimate]]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from bayesmix.axis import Axis, axis_of, price_range
 from bayesmix.pictures_of_pooling import pooling_picture
@@ -15,7 +16,8 @@ from bayesmix.svg import inline_svg
 from comparisons import pictures
 from comparisons.comparison import Comparison, Score
 from comparisons.shrinkage import Shrinkage
-from em.statistics import Floats, Ints
+from comparisons.words_of_families import linear_predictor
+from em.statistics import Floats, GaussianStatistics, Ints
 
 Drawn = tuple[str, Figure, str]
 
@@ -30,11 +32,14 @@ def gallery(
     mixture, continuum, normals : the fits that the page shows; None where there is none.
     """
     fit = comparison.best.fit
-    axis = axis_of(fit.coefficients, fit.statistics)
+    axis = axis_of(fit.coefficients, fit.statistics) if isinstance(fit.statistics, GaussianStatistics) else None
     segment = most_probable(mixture.fit) if mixture else None
     drawn: list[Drawn] = []
     if mixture:
         drawn += _of_mixture(mixture, axis, comparison.shrinkage)
+    for name, score in (("levels-to-segments", mixture), ("levels-to-mean", continuum)):
+        if score and comparison.shrinkage.level is not None:
+            drawn.append(_levels(name, score, comparison.shrinkage, segment))
     if continuum and axis:
         drawn += _of_continuum(continuum, axis, comparison.shrinkage, segment)
     if normals and axis:
@@ -89,6 +94,25 @@ def _of_normals(normals: Score, axis: Axis, moved: Shrinkage) -> Iterator[Drawn]
         f"{_spread(moved.after[name], axis)}."
     )
     yield "to-normals", pictures.shrinkage_picture(moved, name, axis, segment, centres), alt
+
+
+def _levels(name: str, score: Score, moved: Shrinkage, segment: Ints | None) -> Drawn:
+    """Stores of a family before and after, in a typical row."""
+    own, after, known = levels(moved, score)
+    of = linear_predictor(score.fit)
+    alt = (
+        f"A point for each of {int(known.sum())} stores: {of} in a typical row by the store’s own rows, from "
+        f"{fixed(own[known].min(), 2)} to {fixed(own[known].max(), 2)}, against the same under {score.name}, from "
+        f"{fixed(after.min(), 2)} to {fixed(after.max(), 2)}."
+    )
+    return name, pictures.levels_picture(own[known], after[known], None if segment is None else segment[known], of), alt
+
+
+def levels(moved: Shrinkage, score: Score) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Linear predictors of stores in a typical row, by their own rows and under a model; which their own rows tell."""
+    if moved.level is None or moved.level_se is None or moved.row is None:
+        raise ValueError("stores of log sales have no level; their sales and elasticities are shown")
+    return moved.level, moved.after[score.name] @ moved.row, np.isfinite(moved.level_se)
 
 
 def _differences(mixture: Score, continuum: Score) -> Drawn:

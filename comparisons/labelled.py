@@ -58,7 +58,7 @@ def dataset(comparison: "Comparison") -> xr.Dataset:
             "difference_se": (("model", "model_2"), [[pair.dse for pair in row] for row in pairs]),
         },
         {"model": names, "model_2": names, "store": list(comparison.best.fit.stores)},
-        {"unit": comparison.best.fit.unit, "log_density_of": comparison.best.fit.log_density_of},
+        {"unit": comparison.best.fit.unit, "log_density_of": comparison.log_density_of},
     )
 
 
@@ -91,6 +91,6 @@ def describe(comparison: "Comparison") -> str:
         for row in rows
     ]
     n = len(comparison.best.fit.stores)
-    title = f"A new store, each of {n} left out in turn; log-density of {comparison.best.fit.log_density_of}"
+    title = f"A new store, each of {n} left out in turn; log-density of {comparison.log_density_of}"
     flags = [f"{score.name}: {flag}" for score in comparison.scores for flag in score.flags]
     return "\n".join([title, *lines, *flags, *(f"note: {note}" for note in comparison.notes)])

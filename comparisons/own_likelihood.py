@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from bayesmix.fitted import Fit
+from bayesmix.stores import family_of, segment_loglik
 from comparisons.agreement import em_twin, varying
 from em.criteria import criteria
-from em.likelihood import component_loglik, membership
+from em.likelihood import membership
 from em.statistics import Floats
 
 
@@ -40,8 +41,10 @@ def entry_of(fit: Fit) -> dict[str, Any] | None:
     center = "theta" if "theta" in found else "mu"
     if "sd_se" in found:
         found["sd_se"] = found["sd_se"][:, [fit.coefficients.index(name) for name in varying(fit)]]
+    family = family_of(fit.statistics)
     entry: dict[str, Any] = {
         "model": fit.model,
+        **({} if family is None else {"family": family.name, "link": family.link}),
         "k": fit.k,
         "sigma_rule": fit.sigma_rule,
         "theta": found[center].tolist(),
@@ -51,6 +54,7 @@ def entry_of(fit: Fit) -> dict[str, Any] | None:
     entry |= {name: found[name].tolist() for name in ("omega", "gamma") if name in found}
     if fit.model != "mixture":
         entry["random"] = list(varying(fit))
+        entry |= {} if family is None else {"quadrature": fit.quadrature}
     if fit.between is not None:
         entry["traits"] = list(fit.between.names)
     n_parameters = free_parameters(fit)
@@ -87,5 +91,5 @@ def em_memberships(em: dict[str, Any], fit: Fit) -> Floats:
     mu = np.asarray(em["theta"])
     if fit.traits is not None:
         mu = mu + (fit.traits @ np.asarray(em["gamma"], dtype=float))[:, None]
-    component = component_loglik(fit.statistics, mu, np.asarray(em["sigma"]), omega)
+    component = segment_loglik(fit.statistics, mu, np.asarray(em["sigma"]), omega)
     return membership(np.log(np.asarray(em["pi"], dtype=float)), component)

@@ -32,6 +32,25 @@ def frame(moved: Shrinkage, axis: Axis) -> Floats:
     return corners(own, [place(theta, axis) for theta in moved.after.values()])
 
 
+def levels_picture(own: Floats, after: Floats, segment: Ints | None, of: str) -> Figure:
+    """Stores of a family in a typical row: by their own rows across, by a model upwards; on the line nothing is pooled.
+
+    Parameters
+    ----------
+    own, after : (store,) linear predictors.
+    segment : (store,) most probable segment, for the colour; None draws all stores alike.
+    of : what the linear predictor is of.
+    """
+    drawn = selection(own.size)
+    picture, axes = figure(WIDTH, 4.1)
+    ends = [float(min(own[drawn].min(), after[drawn].min())), float(max(own[drawn].max(), after[drawn].max()))]
+    axes.plot(ends, ends, color=MUTED, lw=0.8, zorder=1)
+    axes.scatter(own[drawn], after[drawn], s=12, c=colours_of(segment, drawn), linewidths=0, alpha=0.7, zorder=2)
+    axes.set_xlabel(f"By the store’s own rows ({of})")
+    axes.set_ylabel("With the other stores")
+    return picture
+
+
 def difference_picture(
     diff_i: Floats, segment: Ints | None, between: tuple[str, str] = ("segments", "a continuum")
 ) -> Figure:

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmix.store_loo import standard_error, total
+from bayesmix.stores import family_of
 from comparisons.approximations import Approximation, of_score
 from comparisons.comparison import Comparison, Score
 from comparisons.convergence import convergence
@@ -33,7 +34,8 @@ def record(comparison: Comparison, verdict: Verdict, prices: str, weeks: WeekSec
             "software": software(*PACKAGES),
             "data": comparison.results["data"],
             "question": f"a new store: leave {'folds of stores' if comparison.folds else 'one store'} out",
-            "log_density_of": comparison.best.fit.log_density_of,
+            "log_density_of": comparison.log_density_of,
+            **({} if comparison.scale is None else {"one_scale": _scale(comparison)}),
             "verdict": verdict.sentence,
             "verdict_detail": {**verdict._asdict(), "prices": prices},
             "trusted": not comparison.distrust,
@@ -43,7 +45,7 @@ def record(comparison: Comparison, verdict: Verdict, prices: str, weeks: WeekSec
                 for score, weight in zip(comparison.scores, comparison.pseudo_bma, strict=True)
             ],
             "maximum_likelihood": comparison.results["fits"],
-            "best_k": best_by_bic(comparison.results),
+            "best_k": best_by_bic(comparison.of_best_family.results),
             "bic_against_loo": None if apart is None else _apart(apart),
             "em_against_posterior": [_beside(one) for one in comparison.beside],
             "model_average": None if averaged is None else _average(averaged),
@@ -119,12 +121,36 @@ def _model(score: Score, comparison: Comparison) -> dict[str, Any]:
         "model": fit.model,
         "k": fit.k,
         "sigma_rule": fit.sigma_rule,
+        **_of_family(score),
         "trusted": fit.trusted,
         "warnings": fit.reasons,
         "convergence": convergence(fit)._asdict(),
         "file": fit.file,
         "sha256": fit.sha256,
     }
+
+
+def _scale(comparison: Comparison) -> dict[str, Any]:
+    """How log sales, counts and amounts came to one scale; null where the data file was not at hand."""
+    scale = comparison.scale
+    return {} if scale is None else {
+        "log_density_of": scale.log_density_of,
+        "sum_of_log_sales": scale.log_sales_i,
+        "below_10": scale.small,
+        "density_to_probability": scale.between,
+    }  # fmt: skip
+
+
+def _of_family(score: Score) -> dict[str, Any]:
+    """What a model of another family than log sales has beside."""
+    family, found = family_of(score.fit.statistics), score.finer
+    if family is None:
+        return {}
+    finer = None
+    if found is not None:
+        finer = {"nodes": found.more, "elpd_change": found.change, "largest": float(np.abs(found.change_i).max())}
+        finer |= {"elpd_error": found.error, "enough": found.enough}
+    return {"family": family.name, "link": family.link, "quadrature": score.fit.quadrature, "more_nodes": finer}
 
 
 def _apart(apart: Disagreement) -> dict[str, Any]:

@@ -68,13 +68,17 @@ def _judged(args: argparse.Namespace, folder: Path) -> "tuple[Comparison, Verdic
         from comparisons.screen import prices_of
         from comparisons.verdict import verdict
         from comparisons.week_section import week_section
+        from em.response import LOG_SALES
 
+        logged = all(fit.family == LOG_SALES for fit in fits)
+        if args.weeks and not logged:
+            raise InputError("--weeks is for fits of log sales; expected it without fits of other families")
         if panel is None and args.weeks:
             panel = panel_of(fits[0])  # before all that takes long: the file may be gone
         fits = name_apart(fits)
         keep = folder if args.fit else None
         checked = {} if args.quick else check(fits, args.exact, keep)
-        section = None if panel is None or args.quick else week_section(another_week(panel, fits))
+        section = None if panel is None or args.quick or not logged else week_section(another_week(panel, fits))
         with working("writing the page"):
             comparison = settled(compare(results, fits, checked))
             said = verdict(comparison)
@@ -117,10 +121,14 @@ def _read(files: list[str]) -> tuple[dict[str, Any], "list[Fit]"]:
 def _fitted(args: argparse.Namespace, panel: "Panel", folder: Path) -> tuple[dict[str, Any], "list[Fit]"]:
     """The standard set of a panel."""
     from comparisons.standard_set import standard_set
+    from em.fit import sigma_rule
+    from em.panel import statistics_of
 
-    columns = {name: getattr(args, name) for name in ("store", "week", "sales", "price", "covariates")}
+    named = ("store", "week", "sales", "price", "covariates", *(("exposure", "trials") if panel.response else ()))
+    columns = {name: getattr(args, name) for name in named}
     how = {"formula": args.formula, "columns": columns}
-    return standard_set(panel, args.k, args.sigma, args.settings, folder, how)
+    sigma = sigma_rule(statistics_of(panel), args.sigma)
+    return standard_set(panel, args.k, sigma, args.settings, folder, how)
 
 
 def main(argv: list[str] | None = None) -> None:

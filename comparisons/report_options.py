@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from bayesmix.settings import LEAST, Settings
-from em.arguments import add_column_arguments, numbers_of_segments
+from em.arguments import DEFAULT_FAMILY, add_column_arguments, add_family_arguments, numbers_of_segments
 from em.command import Parser
 from em.errors import InputError
 
@@ -21,11 +21,15 @@ EXAMPLE = """examples:
   python -m comparisons.report --fit sales.csv --exact 10
       every model predicts ten folds of whole stores from new draws, where the default leaves out one store at a time:
       by weighting the draws, and exactly where that is not reliable
+  python -m comparisons.report --fit visits.csv --family poisson --formula "visits ~ promotion" --exposure days
+      segments or a continuum by counts; the table takes fits of several families of one response, and of its
+      logarithm, on one scale: python -m comparisons.report results.json poisson-3.nc negative-binomial.nc log-sales.nc
 
 exit codes: 0 good; 2 the input or the call is wrong; 3 written, but the verdict is not to be trusted (the reason is on
 the page); 130 interrupted
 """
-ONLY_WITH_FIT = ("store", "week", "sales", "price", "covariates", "formula", "k", "sigma", *LEAST)
+OF_COLUMNS = ("store", "week", "sales", "price", "covariates", "formula", "family", "exposure", "trials")
+ONLY_WITH_FIT = (*OF_COLUMNS, "k", "sigma", *LEAST)
 DEFAULT_K = ["1..5"]
 
 
@@ -49,7 +53,8 @@ def parsed(argv: list[str]) -> argparse.Namespace:
     elif len(args.files) > 1:
         raise InputError(f"--fit takes one DATA; {args.files[1]} is one too many")
     args.data = args.files[0] if args.fit and args.files else None
-    args.sigma = args.sigma or "fixed"
+    args.family = args.family or DEFAULT_FAMILY
+    args.sigma = args.sigma or ("fixed" if args.family == DEFAULT_FAMILY else None)
     args.k = numbers_of_segments(args.k or DEFAULT_K)
     if args.k[0] < 1:
         raise InputError(f"K is {args.k[0]}; expected a number of segments from 1")
@@ -102,10 +107,13 @@ def _parser() -> Parser:
     group = p.add_argument_group("the standard set")
     group.add_argument("--fit", action="store_true", help="fit the models to DATA, and compare them")
     add_column_arguments(group)
+    add_family_arguments(group)
+    p.set_defaults(family=None)  # so that it is known whether it was given
     group.add_argument("--k", nargs="+", metavar="K", help="numbers of segments: 3, 2 5 or 1..6 (default: 1..5)")
     group.add_argument(
         "--sigma", choices=["fixed", "common", "segment"],
-        help="residual sd of log sales: 1, one estimated, or one per segment of a mixture (default: fixed)",
+        help="residual sd of log sales: 1, one estimated, or one per segment of a mixture (default: fixed); or the "
+        "dispersion of a negative-binomial or gamma (default: common)",
     )  # fmt: skip
     group.add_argument("--draws", type=int, help="kept draws of each chain (default: 1000)")
     group.add_argument("--tune", type=int, help="tuning draws of each chain, dropped (default: 1000)")

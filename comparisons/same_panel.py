@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bayesmix.fitted import Fit
 from bayesmix.store_loo import FEWEST_DRAWS
+from comparisons.one_scale import refuse_zeros
+from comparisons.same_rows import check_same_rows
 from em.errors import InputError
+from em.response import LOG_SALES
 
 WORDS = {
     "sha256": "the data file (sha256)",
@@ -25,6 +26,8 @@ WORDS = {
 def check_same_panel(results_file: str, results: dict[str, Any] | None, fits: Sequence[Fit]) -> None:
     """Raise InputError unless all fits and the EM results are of one panel and one unit.
 
+    The families may differ where they are of the same responses: `comparisons.one_scale` puts them on one scale.
+
     Parameters
     ----------
     results_file, results : name and content of results.json; None where there is none.
@@ -36,6 +39,7 @@ def check_same_panel(results_file: str, results: dict[str, Any] | None, fits: Se
     """
     if results is not None:
         _check_specification(results_file, results["settings"], fits)
+    refuse_zeros(fits, [called(fit) for fit in fits])
     seen: dict[str, str] = {}
     for fit in fits:
         drawn = fit.store_loglik.sizes["chain"] * fit.store_loglik.sizes["draw"]
@@ -50,14 +54,10 @@ def check_same_panel(results_file: str, results: dict[str, Any] | None, fits: Se
     for fit in fits[1:]:
         first = fits[0]
         _same(called(first), first.unit, called(fit), fit.unit, "unit")
-        _same(called(first), first.log_density_of, called(fit), fit.log_density_of, "log_density_of")
+        if (first.family == LOG_SALES) == (fit.family == LOG_SALES):
+            _same(called(first), first.log_density_of, called(fit), fit.log_density_of, "log_density_of")
         _same(called(first), first.stores, called(fit), fit.stores, "stores")
-        same = (np.allclose(a, b, rtol=1e-9) for a, b in zip(first.statistics, fit.statistics, strict=True))
-        if not all(same):
-            raise InputError(
-                f"{called(fit)} and {called(first)}: the store statistics differ, so they read different columns of "
-                f"{fit.data.get('file')}; expected fits of one panel"
-            )
+        check_same_rows(first, fit, (called(first), called(fit)))
 
 
 def called(fit: Fit) -> str:
@@ -73,7 +73,14 @@ def _check_specification(file: str, settings: dict[str, Any], fits: Sequence[Fit
                 f"{file}: was estimated with --{key} {settings[key]}, which no posterior here has; "
                 f"expected a results.json without --{key}"
             )
-    for fit in fits:
+    family = settings.get("family", LOG_SALES)
+    alike = [fit for fit in fits if fit.family == family]
+    if not alike:
+        raise InputError(
+            f"{file}: is of --family {family}, and {called(fits[0])} of {fits[0].family}; expected maximum likelihood "
+            "of a family that a fit is of"
+        )
+    for fit in alike:
         if fit.model == "mixture" and settings.get("sigma") != fit.sigma_rule:
             raise InputError(
                 f"{file} and {called(fit)}: sigma differs: {settings.get('sigma')} and {fit.sigma_rule}; "
@@ -97,8 +104,14 @@ def _short(value: Any) -> str:
 
 
 def name_apart(fits: Sequence[Fit]) -> list[Fit]:
-    """The fits, with the sigma rule or else the file name added to names that more than one of them bears."""
-    named = list(fits)
+    """The fits, with the sigma rule or else the file name added to names that more than one of them bears.
+
+    Beside other families those of log sales are called log-normal, which they are of sales.
+    """
+    several = len({fit.family for fit in fits}) > 1
+    named = [
+        replace(fit, name=f"log-normal {fit.name}") if several and fit.family == LOG_SALES else fit for fit in fits
+    ]
     for distinguish in (
         lambda fit: f"{fit.name}, sigma {fit.sigma_rule}",
         lambda fit: f"{fit.name} ({Path(fit.file).name})",

@@ -3,9 +3,11 @@
 from rich.console import Console
 from rich.markup import escape
 
-from bayesmix.axis import axis_of
+from bayesmix.axis import price_column
+from bayesmix.fitted import Fit
 from bayesmix.rounding import NONE, by_error, fixed
 from bayesmix.store_loo import total
+from bayesmix.stores import family_of
 from comparisons.comparison import Comparison
 from comparisons.number import chosen_mixture, chosen_normals
 from comparisons.page import table
@@ -16,12 +18,21 @@ from em.show import narrow
 
 def prices_of(comparison: Comparison, said: Verdict) -> str:
     """The sentence on prices of the model that the verdict speaks for."""
-    axis = axis_of(comparison.best.fit.coefficients, comparison.best.fit.statistics)
+    comparison = comparison.of_best_family
+    price = _price(comparison.best.fit)
     mixture = chosen_mixture(comparison)
     continuum, normals = comparison.best_of("hierarchical"), chosen_normals(comparison)
     of = continuum if mixture is None or said.kind == "continuum" else mixture
     of = normals if said.kind == "both" or of is None else of
-    return price_sentence(of.fit, axis.price) if axis and of else ""
+    return price_sentence(of.fit, price) if price is not None and of else ""
+
+
+def _price(fit: Fit) -> int | None:
+    """Index of the coefficient that is a price elasticity; None where there is none."""
+    family = family_of(fit.statistics)
+    if family is not None and family.link != "log":
+        return None
+    return price_column(fit.coefficients) if "intercept" in fit.coefficients else None
 
 
 def show(comparison: Comparison, said: Verdict, prices: str) -> None:

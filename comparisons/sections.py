@@ -10,7 +10,7 @@ from markupsafe import Markup
 from bayesmix.axis import price_column
 from bayesmix.rounding import by_error, fixed
 from bayesmix.svg import inline_svg
-from comparisons.average import as_csv
+from comparisons.average import OF_FAMILIES, as_csv
 from comparisons.comparison import Comparison, Score
 from comparisons.differences import difference
 from comparisons.disagreement import MOST, Disagreement
@@ -77,7 +77,12 @@ def _most_divided(averaged: xr.Dataset) -> xr.Dataset | None:
 
 def _as_url(comparison: Comparison, averaged: xr.Dataset) -> str:
     moved, c = comparison.shrinkage, price_column(comparison.best.fit.coefficients)
-    text = as_csv(averaged, moved.own[:, c], moved.own_se[:, c], moved.n)
+    if moved.level is None or moved.level_se is None:
+        text = as_csv(averaged, moved.own[:, c], moved.own_se[:, c], moved.n)
+    elif c is not None and averaged.attrs["coefficient"] == comparison.best.fit.coefficients[c]:
+        text = as_csv(averaged, moved.own[:, c], moved.own_se[:, c], moved.n, OF_FAMILIES)
+    else:
+        text = as_csv(averaged, moved.level, moved.level_se, moved.n, OF_FAMILIES)
     return "data:text/csv;charset=utf-8;base64," + base64.b64encode(text.encode()).decode()
 
 

@@ -1,10 +1,11 @@
 """The fits that a comparison needs: segments, a continuum, and both at once, by maximum likelihood and as posteriors.
 
-They are kept in a folder, and those of the same data, settings and software are read instead of being made again.
+Of families other than log sales there is no both at once. They are kept in a folder, and those of the same data,
+settings and software are read instead of being made again.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,16 +15,21 @@ import numpy as np
 from bayesmix.fitted import Fit
 from bayesmix.read import load
 from bayesmix.settings import Settings
+from bayesmix.stores import NODES, CountedStores, stores_of
+from bayesmix.stores_kept import as_variables
 from em.command import display
+from em.design_counts import DesignCounts
 from em.entries import mixed_entry, mixture_entry, normal_mixture_entry
 from em.errors import InputError
 from em.fit import fit_mixture
+from em.glmm import fit_glmm
 from em.mixed_model import MixedSigmaRule, fit_mixed_model
 from em.mixture import SigmaRule
 from em.normal_mixture_fit import fit_normal_mixture
-from em.panel import Panel, store_statistics
+from em.panel import Panel, statistics_of
 from em.results import MODELS, data_of, read_results, results_record, software, write_json
 from em.starts import widened
+from em.statistics import GaussianStatistics
 from em.variance_components import wald_intervals
 
 NORMALS = (2, 3)  # numbers of segments whose stores differ, by maximum likelihood
@@ -47,7 +53,7 @@ class Step(NamedTuple):
 def standard_set(
     panel: Panel, ks: Sequence[int], sigma: SigmaRule, settings: Settings, folder: Path, columns: dict[str, Any]
 ) -> tuple[dict[str, Any], list[Fit]]:
-    """Content of results.json, and the posteriors: mixtures, hierarchical, normal-mixtures.
+    """Content of results.json, and the posteriors: mixtures, hierarchical, and of log sales normal-mixtures.
 
     Parameters
     ----------
@@ -107,11 +113,13 @@ def _by_likelihood(
     panel: Panel, ks: Sequence[int], sigma: SigmaRule, seed: int, file: Path, columns: dict[str, Any]
 ) -> dict[str, Any]:
     """Content of results.json: all models by maximum likelihood."""
-    settings = {"model": list(MODELS), "k": list(ks), "sigma": sigma, "common": [], "seed": seed, **columns}
+    models = MODELS if panel.response is None else MODELS[:2]
+    settings = {"model": list(models), "k": list(ks), "sigma": sigma, "common": [], "seed": seed, **columns}
+    settings |= {} if panel.response is None else {"family": panel.response.family.name}
     record, ours = _kept(file), {"data": data_of(panel), "settings": settings, "software": software("numpy", "scipy")}
     if _alike({name: record.get(name) for name in ours}, ours):
         return read_results(file, MODELS)
-    stats, continuous, found, sharp = store_statistics(panel), _continuous(sigma), [], {}
+    stats, continuous, found, sharp = statistics_of(panel), _continuous(sigma), [], {}
 
     def mixture(k: int) -> None:
         before = [widened(fit.parameters, k) for fit in list(sharp.values())[-1:]]
@@ -119,21 +127,26 @@ def _by_likelihood(
         found.append(mixture_entry(sharp[k]))
 
     def continuum() -> None:
-        fit = fit_mixed_model(panel, sigma=continuous, stats=stats)
+        if isinstance(stats, DesignCounts):
+            nodes = NODES.get(len(panel.coefficients), 1)  # the posterior's
+            fit = fit_glmm(panel, quadrature=nodes, stats=stats)
+        else:
+            fit = fit_mixed_model(panel, sigma=continuous, stats=stats)
         found.append(mixed_entry(fit, wald_intervals(fit), "wald", ()))
 
-    def normals(k: int) -> None:
+    def normals(k: int, stats: GaussianStatistics) -> None:
         starts = [sharp[k].parameters] if k in sharp and sigma != "segment" else []
         fit = fit_normal_mixture(panel, k, sigma=continuous, seed=seed, stats=stats, mixtures=starts)
         found.append(normal_mixture_entry(fit))
 
     steps = [Step(f"maximum likelihood of {_named('mixture', k)}", k, partial(mixture, k)) for k in ks]
     steps += [Step("maximum likelihood of hierarchical", 1.0, continuum)]
-    steps += [
-        Step(f"maximum likelihood of {_named('normal-mixture', k)}", 4.0 * k, partial(normals, k))
-        for k in NORMALS
-        if k <= stats.n_stores
-    ]
+    if isinstance(stats, GaussianStatistics):
+        steps += [
+            Step(f"maximum likelihood of {_named('normal-mixture', k)}", 4.0 * k, partial(normals, k, stats))
+            for k in NORMALS
+            if k <= stats.n_stores
+        ]
     _carried_out(steps)
     record = results_record(panel, found, settings, None, ())
     mixtures = [entry for entry in found if entry["model"] == "mixture"]
@@ -189,17 +202,24 @@ def _is_of(fit: Fit, panel: Panel, model: str, k: int, sigma: str, settings: Set
     from bayesmix.priors import as_record, default_priors
     from bayesmix.tree import PACKAGES
 
-    stats = store_statistics(panel)
+    stats = stores_of(panel, 0 if model == "mixture" else len(panel.coefficients))
     priors = as_record(default_priors(centre(stats, panel.coefficients).statistics, panel.coefficients), model, sigma)
     drawn = {name: getattr(settings, name) for name in ("draws", "tune", "chains", "seed")}
     return (
         (fit.model, fit.k, fit.sigma_rule, fit.stores) == (model, k, sigma, panel.stores)
         and _alike({"data": fit.data}, {"data": data_of(panel)})
-        and all(np.array_equal(ours, theirs) for ours, theirs in zip(stats, fit.statistics, strict=True))
+        and type(stats) is type(fit.statistics)
+        and fit.quadrature == (stats.nodes if isinstance(stats, CountedStores) else 0)
+        and _same_arrays(as_variables(stats), as_variables(fit.statistics))
         and {name: fit.sampler.get(name) for name in drawn} == drawn
         and fit.priors == json.loads(json.dumps(priors))
         and fit.software == software(*PACKAGES)
     )
+
+
+def _same_arrays(ours: Mapping[str, tuple[Any, Any]], theirs: Mapping[str, tuple[Any, Any]]) -> bool:
+    """Whether two sets of statistics are the same, by their names in a file."""
+    return all(np.array_equal(values, theirs[name][1]) for name, (_, values) in ours.items())
 
 
 def _alike(kept: dict[str, Any], wanted: dict[str, Any]) -> bool:

@@ -7,9 +7,11 @@ the answer only where they beat both.
 from dataclasses import replace
 from typing import NamedTuple
 
+from bayesmix.axis import price_column
 from bayesmix.rounding import by_error, listed, spelt
 from comparisons.comparison import Comparison, Score
 from comparisons.differences import SMALL, Difference, difference
+from comparisons.families_compared import families_sentence
 from comparisons.number import (
     best_by_bic,
     chosen_mixture,
@@ -19,6 +21,7 @@ from comparisons.number import (
     number_of_normals,
     number_sentence,
 )
+from em.response import LOG_SALES
 
 CONTINUOUS = ("hierarchical", "normal-mixture")
 
@@ -49,17 +52,16 @@ class Verdict(NamedTuple):
 
 
 def verdict(comparison: Comparison) -> Verdict:
-    """Read the verdict off a comparison."""
-    said = _owing_to_traits(comparison, _beyond(comparison, _judge(comparison)))
+    """Read the verdict off a comparison; where families differ, off the one that predicts best."""
+    of_one = comparison.of_best_family
+    said = _owing_to_traits(of_one, _beyond(of_one, _judge(of_one)))
     if said.kind == "both" and said.k is not None:
-        number = (
-            f"{number_of_normals(comparison, said.k)} Without differences inside: {number_sentence(comparison, None)}"
-        )
+        number = f"{number_of_normals(of_one, said.k)} Without differences inside: {number_sentence(of_one, None)}"
     else:
-        number = number_sentence(comparison, said.k)
-        if said.kind == "continuum" and fitted_numbers(comparison):
+        number = number_sentence(of_one, said.k)
+        if said.kind == "continuum" and fitted_numbers(of_one):
             number = f"{number} The continuum predicts a new store better than any of those fitted."
-    said = said._replace(number=number)
+    said = said._replace(number=f"{number} {families_sentence(comparison)}".rstrip())
     if comparison.distrust:
         doubted = f"{said.sentence.rstrip('.')} – but {_doubt(comparison)}, so this is provisional."
         headline = f"Provisional: {said.headline[:1].lower()}{said.headline[1:]}"
@@ -130,12 +132,18 @@ def _alike(comparison: Comparison, one: Score, rival: Score) -> Verdict:
     gradual = "gradual differences do" if rival.fit.k == 1 else f"{_of_stores(rival.fit.k)} whose stores differ"
     as_well = "better than" if diff.decided else "as well as"
     sentence = (
-        f"No difference between the {len(one.fit.stores)} stores shows: one price response for all predicts a store "
+        f"No difference between the {len(one.fit.stores)} stores shows: {_one_response(one)} for all predicts a store "
         f"not yet seen {as_well} {gradual} (a difference of {by_error(diff.elpd_diff, diff.dse)} in log-density with a "
         f"standard error of {by_error(diff.dse, diff.dse)}), and nothing fitted predicts better beyond doubt. "
         "Differences too small for these weeks to show are possible."
     )
     return Verdict("one", "No difference between stores shows.", sentence, "", 1, diff, True)
+
+
+def _one_response(score: Score) -> str:
+    """What all stores have in common where none differs."""
+    logged = score.fit.family == LOG_SALES or price_column(score.fit.coefficients) is not None
+    return "one price response" if logged else "one set of coefficients"
 
 
 def _segments(comparison: Comparison, mixture: Score, rival: Score, diff: Difference) -> Verdict:

@@ -15,7 +15,9 @@ from em.bootstrap import LikelihoodRatioTest
 from em.bound import Bound
 from em.command import replacing
 from em.errors import InputError
+from em.families import FAMILIES
 from em.panel import Columns, Panel
+from em.response import LOG_SALES
 
 SCHEMA = "em-results/1"
 MODELS = ("mixture", "hierarchical", "normal-mixture")
@@ -135,11 +137,11 @@ def read_results(path: str | Path, models: Sequence[str] = ("mixture",)) -> dict
         raise InputError(f"{path}: data has no {absent[0]}; expected a whole results.json")
     if not isinstance(record["data"]["coefficients"], list):
         raise InputError(f"{path}: coefficients of data are no list of names; expected a whole results.json")
-    family = record["settings"].get("family", "gaussian")
-    if family != "gaussian":
-        raise InputError(f"{path}: holds --family {family}; expected log sales, the family that posteriors have so far")
+    family = record["settings"].get("family", LOG_SALES)
+    if family not in FAMILIES:
+        raise InputError(f"{path}: holds --family {family}; expected one of {', '.join(FAMILIES)}")
     for fit in record["fits"]:
-        wrong = _damage(fit, record["data"]["coefficients"])
+        wrong = _damage(fit, record["data"]["coefficients"], family)
         if wrong:
             k = fit.get("k") if isinstance(fit, dict) else None
             raise InputError(
@@ -158,7 +160,7 @@ def model_of(fit: dict[str, Any]) -> str:
     return fit.get("model", "mixture")
 
 
-def _damage(fit: Any, names: list[str]) -> str | None:
+def _damage(fit: Any, names: list[str], family: str) -> str | None:
     """What is wrong with one entry of `fits`; None when nothing is."""
     if not isinstance(fit, dict):
         return "is no record"
@@ -167,6 +169,8 @@ def _damage(fit: Any, names: list[str]) -> str | None:
         return f"k is {k!r}, no number of segments"
     if model_of(fit) not in MODELS:
         return f"model is {model_of(fit)!r}, none of {', '.join(MODELS)}"
+    if fit.get("family", LOG_SALES) != family:
+        return f"family is {fit.get('family')!r} where the settings say {family}"
     for key in ("log_likelihood", "n_parameters", "bic"):
         if not isinstance(fit.get(key), int | float) or isinstance(fit[key], bool):
             return f"{key} is {fit.get(key)!r}, no number"

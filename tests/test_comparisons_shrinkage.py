@@ -7,8 +7,9 @@ from fits_for_comparisons import altered, continuous, hierarchical_tree, mixture
 from bayesmix.axis import axis_of, place
 from bayesmix.read import load
 from bayesmix.segments_of_stores import membership, most_probable
+from bayesmix.store_summaries import own_standard_errors
 from comparisons.pictures import frame
-from comparisons.shrinkage import own_standard_errors, pooling, shrinkage
+from comparisons.shrinkage import pooling, shrinkage
 from em.panel import store_statistics
 from em.statistics import build
 
