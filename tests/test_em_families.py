@@ -116,3 +116,37 @@ def test_impossible_responses_are_told(name, y, trials):
 def test_an_unknown_family_is_named():
     with pytest.raises(ValueError, match="no family 'tweedie'; expected one of gaussian, poisson"):
         family_named("tweedie")
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_distribution_functions_and_variances_are_those_of_scipy(name):
+    family, y, eta, trials, log_sigma = cases(name, 5)
+    theirs = frozen(name, eta, trials, np.exp(log_sigma))
+    assert_allclose(family.variance(eta, trials, log_sigma), theirs.var(), rtol=1e-10)
+    for at in (y, y - 1.0, y + 0.5, 0.0 * y, 0.0 * y - 1.0, trials):
+        assert_allclose(family.cumulative(at, eta, trials, log_sigma), theirs.cdf(at), rtol=1e-9, atol=1e-12)
+    if family.discrete:
+        step = family.cumulative(y, eta, trials, log_sigma) - family.cumulative(y - 1.0, eta, trials, log_sigma)
+        assert_allclose(step, np.exp(log_density(family, y, eta, trials, log_sigma)), rtol=1e-8, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("eta", [-800.0, -40.0, 40.0, 800.0])
+@pytest.mark.parametrize("log_sigma", [-7.0, 0.1, 3.0])
+def test_distribution_functions_at_extremes_are_probabilities_that_rise(name, eta, log_sigma):
+    family, y, _, _, _ = cases(name, 4)
+    ladder = np.sort(np.concatenate([[-1.0, 0.0, 0.5, 1e3, 1e6], y]))
+    found = family.cumulative(ladder, np.full(ladder.size, eta), np.full(ladder.size, 40.0), log_sigma)
+    assert np.all((found >= 0.0) & (found <= 1.0) & np.isfinite(found))
+    assert np.all(np.diff(found) >= -1e-12)
+    assert np.all(family.variance(np.full(9, eta), np.full(9, 40.0), log_sigma) >= 0.0)
+    if family.link != "identity":
+        assert np.all(found[ladder < 0.0] == 0.0)
+
+
+def test_the_distribution_of_a_negative_binomial_without_dispersion_is_poisson():
+    y, eta, one = np.array([0.0, 1.0, 7.0, 60.0]), np.array([0.3, -1.0, 2.0, 4.0]), np.ones(4)
+    expected = FAMILIES["poisson"].cumulative(y, eta, one, 0.0)
+    for sigma, close in ((1e-3, 2e-5), (1e-6, 2e-11), (1e-9, 1e-12)):
+        found = FAMILIES["negative-binomial"].cumulative(y, eta, one, np.log(sigma))
+        assert_allclose(found, expected, rtol=0.0, atol=close)

@@ -1,7 +1,7 @@
 """Successes among trials: binomial with a logit link, the canonical one."""
 
 import numpy as np
-from scipy.special import betaln, expit
+from scipy.special import betainc, betaln, expit
 
 from em.families.family import Family, Floats, Pair, flat_carrier, undispersed
 
@@ -36,6 +36,16 @@ def _draw(rng: np.random.Generator, eta: Floats, trials: Floats, log_sigma: Floa
     return rng.binomial(np.asarray(trials, dtype=np.int64), expit(eta)).astype(float)
 
 
+def _variance(eta: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
+    return trials * expit(eta) * expit(-eta) + 0.0 * log_sigma
+
+
+def _cumulative(y: Floats, eta: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
+    most = np.floor(y) + 0.0 * trials
+    inside = betainc(np.maximum(trials - most, 1.0), np.maximum(most, 0.0) + 1.0, expit(-eta))
+    return np.where(y < 0.0, 0.0, np.where(most >= trials, 1.0, inside)) + 0.0 * log_sigma
+
+
 BINOMIAL = Family(
     name="binomial",
     link="logit",
@@ -53,4 +63,7 @@ BINOMIAL = Family(
     possible=successes,
     mean=expected_successes,
     draw=_draw,
+    discrete=True,
+    variance=_variance,
+    cumulative=_cumulative,
 )

@@ -59,6 +59,9 @@ class Family(NamedTuple):
     possible : (y, trials) -> whether each response can be one of this family.
     mean : (eta, trials) -> expected response.
     draw : (rng, eta, trials, log_sigma) -> responses.
+    discrete : whether responses are whole numbers.
+    variance : (eta, trials, log_sigma) -> variance of a response.
+    cumulative : (y, eta, trials, log_sigma) -> P(Y <= y), for any number y.
     """
 
     name: str
@@ -77,6 +80,9 @@ class Family(NamedTuple):
     possible: Callable[[Floats, Floats], NDArray[np.bool_]]
     mean: Callable[[Floats, Floats], Floats]
     draw: Callable[[np.random.Generator, Floats, Floats, Floats | float], Floats]
+    discrete: bool
+    variance: Callable[[Floats, Floats, Floats | float], Floats]
+    cumulative: Callable[[Floats, Floats, Floats, Floats | float], Floats]
 
 
 def log_density(family: Family, y: Floats, eta: Floats, trials: Floats, log_sigma: Floats | float = 0.0) -> Floats:

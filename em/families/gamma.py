@@ -1,7 +1,7 @@
 """Amounts above zero whose spread grows with their mean: gamma with a logarithmic link, shape sigma^-2."""
 
 import numpy as np
-from scipy.special import digamma, gammaln, polygamma
+from scipy.special import digamma, gammainc, gammaln, polygamma
 
 from em.families.family import DispersionSlopes, Family, Floats, Pair, scaled_by_precision
 from em.families.poisson import HIGHEST, log_mean
@@ -47,6 +47,15 @@ def _draw(rng: np.random.Generator, eta: Floats, trials: Floats, log_sigma: Floa
     return rng.gamma(shape, np.exp(eta) / shape)
 
 
+def _variance(eta: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
+    return np.exp(np.minimum(2.0 * (eta + log_sigma), HIGHEST))
+
+
+def _cumulative(y: Floats, eta: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
+    shape = _shape(log_sigma)
+    return gammainc(shape, shape * np.maximum(y, 0.0) * _inverse_mean(eta))
+
+
 GAMMA = Family(
     name="gamma",
     link="log",
@@ -64,4 +73,7 @@ GAMMA = Family(
     possible=lambda y, trials: (y > 0.0) & np.isfinite(y),
     mean=log_mean,
     draw=_draw,
+    discrete=False,
+    variance=_variance,
+    cumulative=_cumulative,
 )

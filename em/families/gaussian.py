@@ -1,6 +1,7 @@
 """Any real number with the same spread everywhere: Gaussian with the identity link."""
 
 import numpy as np
+from scipy.special import ndtr
 
 from em.families.family import Family, Floats, Pair, scaled_by_precision
 
@@ -33,6 +34,14 @@ def _draw(rng: np.random.Generator, eta: Floats, trials: Floats, log_sigma: Floa
     return eta + np.exp(log_sigma) * rng.standard_normal(np.shape(eta))
 
 
+def _variance(eta: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
+    return np.exp(2.0 * np.asarray(log_sigma)) + 0.0 * eta
+
+
+def _cumulative(y: Floats, eta: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
+    return ndtr((y - eta) * np.exp(-np.asarray(log_sigma)))
+
+
 GAUSSIAN = Family(
     name="gaussian",
     link="identity",
@@ -50,4 +59,7 @@ GAUSSIAN = Family(
     possible=lambda y, trials: np.isfinite(y),
     mean=lambda eta, trials: eta,
     draw=_draw,
+    discrete=False,
+    variance=_variance,
+    cumulative=_cumulative,
 )

@@ -5,10 +5,10 @@ mean + sigma^2 mean^2 ("NB2"). Sigma at zero is Poisson.
 """
 
 import numpy as np
-from scipy.special import betaln, digamma, expit, polygamma
+from scipy.special import betainc, betaln, digamma, expit, polygamma
 
 from em.families.family import DispersionSlopes, Family, Floats, Pair
-from em.families.poisson import log_mean, whole
+from em.families.poisson import HIGHEST, log_mean, whole
 
 
 def _terms(eta: Floats, log_sigma: Floats | float) -> Pair:
@@ -57,6 +57,18 @@ def _draw(rng: np.random.Generator, eta: Floats, trials: Floats, log_sigma: Floa
     return rng.poisson(rng.gamma(size, np.exp(eta) / size)).astype(float)
 
 
+def _variance(eta: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
+    return log_mean(eta, trials) + np.exp(np.minimum(2.0 * (eta + log_sigma), HIGHEST))
+
+
+def _cumulative(y: Floats, eta: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
+    over, size, above = eta + 2.0 * log_sigma, _size(log_sigma), np.maximum(np.floor(y), 0.0) + 1.0
+    # The smaller of the two shares, so that neither a large nor a small size rounds it to one.
+    low = over < 0.0
+    share = betainc(np.where(low, above, size), np.where(low, size, above), expit(-np.abs(over)))
+    return np.where(y < 0.0, 0.0, np.where(low, 1.0 - share, share))
+
+
 NEGATIVE_BINOMIAL = Family(
     name="negative-binomial",
     link="log",
@@ -74,4 +86,7 @@ NEGATIVE_BINOMIAL = Family(
     possible=whole,
     mean=log_mean,
     draw=_draw,
+    discrete=True,
+    variance=_variance,
+    cumulative=_cumulative,
 )

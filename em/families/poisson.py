@@ -1,7 +1,7 @@
 """Counts whose variance is their mean: Poisson with a logarithmic link, the canonical one."""
 
 import numpy as np
-from scipy.special import gammaln
+from scipy.special import gammaincc, gammaln
 
 from em.families.family import Family, Floats, Pair, flat_carrier, undispersed
 
@@ -39,6 +39,14 @@ def _draw(rng: np.random.Generator, eta: Floats, trials: Floats, log_sigma: Floa
     return rng.poisson(np.exp(eta)).astype(float)
 
 
+def _variance(eta: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
+    return _rate(eta) + 0.0 * log_sigma
+
+
+def _cumulative(y: Floats, eta: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
+    return np.where(y < 0.0, 0.0, gammaincc(np.maximum(np.floor(y), 0.0) + 1.0, _rate(eta))) + 0.0 * log_sigma
+
+
 POISSON = Family(
     name="poisson",
     link="log",
@@ -56,4 +64,7 @@ POISSON = Family(
     possible=whole,
     mean=log_mean,
     draw=_draw,
+    discrete=True,
+    variance=_variance,
+    cumulative=_cumulative,
 )
