@@ -53,12 +53,18 @@ def compiled_family(family: Family) -> CompiledFamily:
     for function in functions:
         _reach(function, reached, constants)
     for function in reached:
-        kernel(function)
+        _known(function)
     files = {function.__code__.co_filename for function in reached}
     files |= {str(module.__file__) for module in (compiling, special_functions, family_module)}
     parts = [repr((family.name, family.dispersed, sorted(constants.items()), [f.__qualname__ for f in functions]))]
     parts += [Path(name).read_text(encoding="utf-8") for name in sorted(files, key=lambda name: Path(name).name)]
     return CompiledFamily(functions, family.dispersed, sha256("\n".join(parts).encode()).hexdigest())
+
+
+@cache
+def _known(function: FunctionType) -> None:
+    """Tell Numba of a function, once: families share some."""
+    kernel(function)
 
 
 def _reach(function: Callable, reached: dict[FunctionType, None], constants: dict[str, object]) -> None:

@@ -7,6 +7,7 @@ does. The cost grows with the cells, times the nodes, and not with the weeks.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ class Slopes(NamedTuple):
     effect: Floats
 
 
+@cache
 def kernel_of(family: CompiledFamily) -> Callable:
     """The kernel of one family, as Numba compiles it."""
     terms, slopes_of_terms, dispersion_slopes, carrier, carrier_slopes = family.functions

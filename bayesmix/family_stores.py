@@ -13,7 +13,7 @@ from pytensor.link.numba.cache import compile_numba_function_src
 from bayesmix import family_components as components
 from bayesmix import family_designs as designs
 from bayesmix.compiled_family import FamilyFunctions, compiled_family
-from bayesmix.kernel_sources import CACHE_KEY
+from bayesmix.kernel_sources import FAMILY_KEY
 from em.design_counts import DesignCounts
 from em.families.family import Family
 from em.statistics import Floats
@@ -83,7 +83,7 @@ def _fill(family: Family) -> Callable:
     """The compiled function of a family, which other processes find on disk; it lets other threads run."""
     compiled = compiled_family(family)
     source = Path(str(components.__file__)).read_bytes()
-    key = sha256(f"{CACHE_KEY} {compiled.key} {SOURCE}".encode() + source).hexdigest()
+    key = sha256(f"{FAMILY_KEY} {compiled.key} {SOURCE}".encode() + source).hexdigest()
     environment = {
         "__name__": __name__,
         "fill_components": components.fill_components,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesmix.density import Density
-from bayesmix.likelihood import CACHE_KEY
+from bayesmix.kernel_sources import CACHE_KEY, FAMILY_KEY
 from em.command import replacing
 from em.errors import InputError
 from em.statistics import Floats
@@ -34,7 +34,7 @@ def key_of(density: Density, how: Hashable, number: int) -> str:
     ----------
     how : all that says how it is drawn, numbers and seed.
     """
-    digest = hashlib.sha256(repr((CACHE_KEY, density.code, density.shapes, how, number)).encode())
+    digest = hashlib.sha256(repr((CACHE_KEY, FAMILY_KEY, density.code, density.shapes, how, number)).encode())
     for package in ("bayesmix", "nutpie", "numba", "pytensor"):
         digest.update(version(package).encode())
     for array in (density.starts[number], *density.arrays):

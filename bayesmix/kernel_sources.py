@@ -2,9 +2,16 @@
 
 from hashlib import sha256
 from pathlib import Path
+from types import ModuleType
 
 from bayesmix import family_designs, family_integral, family_kernel, family_mode, kernel
 from em import store_modes
 
-SOURCES = (kernel, family_designs, family_integral, family_kernel, family_mode, store_modes)
-CACHE_KEY = sha256(b"".join(Path(str(module.__file__)).read_bytes() for module in SOURCES)).hexdigest()
+
+def key_of(*modules: ModuleType) -> str:
+    """Changes with the source of any of the modules."""
+    return sha256(b"".join(Path(str(module.__file__)).read_bytes() for module in modules)).hexdigest()
+
+
+CACHE_KEY = key_of(kernel)
+FAMILY_KEY = key_of(kernel, family_designs, family_integral, family_kernel, family_mode, store_modes)

@@ -20,7 +20,7 @@ from bayesmix import family_kernel, kernel
 from bayesmix.compiled_family import compiled_family
 from bayesmix.designs import StoresByDesign, by_design
 from bayesmix.family_designs import FamilyDesigns, family_designs
-from bayesmix.kernel_sources import CACHE_KEY
+from bayesmix.kernel_sources import CACHE_KEY, FAMILY_KEY
 from bayesmix.stores import CountedStores, Stores
 from em.families.family import Family
 from em.statistics import Floats, Ints
@@ -45,7 +45,7 @@ class StoreLogLikelihood(Op):
         self.function, self.key = kernel.value_and_gradient, CACHE_KEY
         if family is not None:
             compiled = compiled_family(family)
-            self.function, self.key = family_kernel.kernel_of(compiled), f"{CACHE_KEY} {compiled.key}"
+            self.function, self.key = family_kernel.kernel_of(compiled), f"{FAMILY_KEY} {compiled.key}"
 
     def make_node(self, *inputs: Any) -> Apply:
         """The operation applied to symbolic parameters and data."""

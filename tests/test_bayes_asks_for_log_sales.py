@@ -1,4 +1,4 @@
-"""Posteriors and comparisons are of log sales so far; counts and choices are refused by the name of their family."""
+"""What is of log sales alone refuses counts and choices by the name of their family."""
 
 import re
 from dataclasses import replace
@@ -11,7 +11,6 @@ import bayesmix
 from bayesmix.fitted import Fit
 from bayesmix.report import report
 from bayesmix.settings import Settings
-from bayesmix.start import em_solution
 from bayesmix.week_residuals import residuals
 from comparisons.another_week import another_week, held_out
 from comparisons.standard_set import standard_set
@@ -37,11 +36,8 @@ def fitted():
 @pytest.mark.parametrize(
     "asked",
     [
-        lambda fit, data, folder: bayesmix.fit_mixture(data, 2, settings=SETTINGS),
-        lambda fit, data, folder: bayesmix.fit_hierarchical(data, settings=SETTINGS),
         lambda fit, data, folder: bayesmix.fit_normal_mixture(data, 2, settings=SETTINGS),
         lambda fit, data, folder: bayesmix.fit_sparse_mixture(data, 3, settings=SETTINGS),
-        lambda fit, data, folder: em_solution(data, 2, "fixed"),
         lambda fit, data, folder: report(fit, data),
         lambda fit, data, folder: residuals(fit, data),
         lambda fit, data, folder: week_loo(fit, data),

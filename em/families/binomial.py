@@ -1,14 +1,14 @@
 """Successes among trials: binomial with a logit link, the canonical one."""
 
 import numpy as np
-from scipy.special import betainc, betaln, expit
+from scipy.special import betainc, betaln, expit, log_expit
 
 from em.families.family import Family, Floats, Pair, flat_carrier, undispersed
 
 
 def log_odds_terms(eta: Floats, log_sigma: Floats | float) -> Pair:
     """(a, c) of successes among trials."""
-    return Pair(eta, -np.logaddexp(0.0, eta))
+    return Pair(eta, log_expit(-eta))
 
 
 def log_odds_slopes(eta: Floats, log_sigma: Floats | float) -> tuple[Pair, Pair, Pair]:

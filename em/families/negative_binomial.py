@@ -5,7 +5,7 @@ mean + sigma^2 mean^2 ("NB2"). Sigma at zero is Poisson.
 """
 
 import numpy as np
-from scipy.special import betainc, betaln, digamma, expit, polygamma
+from scipy.special import betainc, betaln, digamma, expit, log_expit, polygamma
 
 from em.families.family import DispersionSlopes, Family, Floats, Pair
 from em.families.poisson import HIGHEST, log_mean, whole
@@ -13,7 +13,7 @@ from em.families.poisson import HIGHEST, log_mean, whole
 
 def _terms(eta: Floats, log_sigma: Floats | float) -> Pair:
     over = eta + 2.0 * log_sigma  # log of mean / size
-    return Pair(-np.logaddexp(0.0, -over), -_size(log_sigma) * np.logaddexp(0.0, over))
+    return Pair(log_expit(over), _size(log_sigma) * log_expit(-over))
 
 
 def _slopes(eta: Floats, log_sigma: Floats | float) -> tuple[Pair, Pair, Pair]:
@@ -26,7 +26,7 @@ def _slopes(eta: Floats, log_sigma: Floats | float) -> tuple[Pair, Pair, Pair]:
 
 def _dispersion_slopes(eta: Floats, log_sigma: Floats | float) -> DispersionSlopes:
     over, size = eta + 2.0 * log_sigma, _size(log_sigma)
-    share, rest, soft = expit(over), expit(-over), np.logaddexp(0.0, over)
+    share, rest, soft = expit(over), expit(-over), -log_expit(-over)
     variance = share * rest
     return DispersionSlopes(
         Pair(2.0 * rest, 2.0 * size * (soft - share)),
