@@ -13,7 +13,7 @@ from scipy.optimize import isotonic_regression
 from scipy.special import expit
 
 from bayesmix.checked_rows import Rows, StoreDraws, evenly, predictors
-from bayesmix.envelope import envelope
+from bayesmix.envelope import ROUNDING, envelope
 from bayesmix.replicates import Replicated, against
 from em.command import watched
 from em.statistics import Floats
@@ -50,7 +50,7 @@ class Calibration(NamedTuple):
         """Points beyond the band, the furthest first."""
         beyond = np.maximum(self.observed - self.high, self.low - self.observed)
         order = np.argsort(-beyond, kind="stable")
-        return order[beyond[order] > 1e-12]
+        return order[beyond[order] > ROUNDING]
 
 
 def calibration(rows: Rows, draws: StoreDraws, seed: int = 0) -> Calibration:

@@ -48,7 +48,7 @@ def family_title(name: str) -> str:
 
 def _scatter(checks: CountChecks) -> Verdict:
     one = checks.statistics["rows"][0]
-    ratio, family = one.observed / one.predicted, family_title(checks.family)
+    ratio, family = one.ratio, family_title(checks.family)
     numbers = f"{_ends(one, 2)}; 1 is the variance of the {family} model{_tail(one, checks)}"
     text = f"Squared distance of {ONE[checks.kind]} from what is expected, in units of its variance: {numbers}."
     if not one.departs:
@@ -64,22 +64,32 @@ def _scatter(checks: CountChecks) -> Verdict:
 
 def _advice(checks: CountChecks) -> str:
     """What to try where rows scatter more than the model allows."""
-    wider = [name for name, family in FAMILIES.items() if family.limit == checks.family]
-    rows, stores = (checks.statistics[name][0] for name in ("rows", "stores"))
-    if stores.departs and stores.observed > rows.observed:
-        also = f", and then see whether --family {wider[0]} is still needed" if wider else ""
+    wider = _wider(checks)
+    if _apart(checks):
+        also = f", and then see whether --family {wider} is still needed" if wider else ""
         return (
-            f"The stores’ totals scatter even more ({figures(stores.observed, 2)}): first let stores differ (more "
-            f"segments, or --model hierarchical){also}."
+            f"The stores’ totals scatter even more ({figures(checks.statistics['stores'][0].observed, 2)}): first let "
+            f"stores differ (more segments, or --model hierarchical){also}."
         )
     if wider:
-        return f"Try --family {wider[0]}."
+        return f"Try --family {wider}."
     return "No family here scatters more: look for a covariate that tells these rows apart."
+
+
+def _apart(checks: CountChecks) -> bool:
+    """Whether stores differ by more than their rows scatter."""
+    rows, stores = (checks.statistics[name][0] for name in ("rows", "stores"))
+    return stores.departs and stores.observed > rows.observed
+
+
+def _wider(checks: CountChecks) -> str | None:
+    """The family that has this one as its limit without dispersion."""
+    return next((name for name, family in FAMILIES.items() if family.limit == checks.family), None)
 
 
 def _stores(checks: CountChecks) -> Verdict:
     one = checks.statistics["stores"][0]
-    ratio = one.observed / one.predicted
+    ratio = one.ratio
     text = (
         f"Squared distance of a store’s total from what is expected, in units of its variance: {_ends(one, 2)}"
         f"{_tail(one, checks)}."
@@ -103,9 +113,11 @@ def _number(checks: CountChecks, name: str) -> Verdict:
     title += f", where the model expects {count(one.predicted)}" if one.departs else ", as the model expects"
     text = f"Replicated panels have {count(one.predicted)} ({count(one.low)} to {count(one.high)}){_tail(one, checks)}."
     if one.departs and one.above < 0.5 and name == "zeros" and checks.kind == "counts":
-        wider = [other for other, family in FAMILIES.items() if family.limit == checks.family]
-        if wider and checks.statistics["rows"][0].departs:
-            text += f" More scatter makes more zeros too: see whether --family {wider[0]} has as many."
+        first = "stores that differ more have" if _apart(checks) else ""
+        wider = _wider(checks)
+        if wider and not first and checks.statistics["rows"][0].departs:
+            first = f"--family {wider} has"
+        text += f" More scatter makes more zeros too: see whether {first} as many." if first else ""
         text += (
             " No family here has zeros of a kind of their own: if rows are zero for a reason (not on sale, closed), "
             "leave them out or give them a covariate."
@@ -127,11 +139,11 @@ def _largest(checks: CountChecks) -> Verdict:
 def _segments(checks: CountChecks, name: str, digits: int) -> str:
     """Segments in which a number departs."""
     said = [
-        f"{group} {fixed(one.observed, digits)} ({fixed(one.low, digits)} to {fixed(one.high, digits)})"
+        f"{group} ({fixed(one.observed, digits)}; {fixed(one.low, digits)} to {fixed(one.high, digits)})"
         for group, one in zip(checks.groups[1:], checks.statistics[name][1:], strict=True)
         if one.departs
     ]
-    return f" By segment it departs in {listed(said)}." if said else ""
+    return f" It departs in {listed(said)}." if said else ""
 
 
 def _ends(one: Replicated, digits: int) -> str:

@@ -31,9 +31,9 @@ class Verdict(NamedTuple):
 def of_frequencies(of: Frequencies) -> Verdict:
     """Counts, shares or amounts that are too frequent or too rare."""
     outside = of.outside
-    noun = "count" if of.bins.whole else "share" if of.bins.of_shares else "class of amounts"
+    noun = "count" if of.bins.whole else "share" if of.bins.of_shares else "amount"
     if not outside.size:
-        title = f"Every {noun} is as frequent as the model has it"
+        title = f"{noun.capitalize()}s are as frequent as the model has them"
         return Verdict("frequencies", False, title, "All frequencies are inside the band of replicated panels.")
     ends = np.column_stack([of.observed, of.expected, np.ceil(of.low), np.floor(of.high)]).tolist()
     said = [
@@ -41,8 +41,10 @@ def of_frequencies(of: Frequencies) -> Verdict:
         for i, (seen, mean, low, high) in ((int(i), ends[i]) for i in outside[:NAMED])
     ]
     first = int(outside[0])
-    how = "often" if of.observed[first] > of.expected[first] else "rarely"
-    title = f"The {noun} {label(of.bins, first)} occurs more {how} than the model has it"
+    how, name = "often" if of.observed[first] > of.expected[first] else "rarely", label(of.bins, first)
+    one = " " not in name
+    what = f"The {noun} {name} occurs" if one else f"{noun.capitalize()}s {'of ' * name[0].isdigit()}{name} occur"
+    title = f"{what} more {how} than the model has {'it' if one else 'them'}"
     text = f"{outside.size} of {of.observed.size} frequencies {'is' if outside.size == 1 else 'are'} outside the band: "
     return Verdict("frequencies", True, title, f"{text}{listed(said)}.")
 
@@ -69,7 +71,8 @@ def of_pit(of: Pit) -> Verdict:
         f"{_percent(first)} of the rows lie in the lowest tenth of what is predicted of them and {_percent(last)} in "
         f"the highest, where a right model has {_percent(least)} to {_percent(most)}."
     )
-    half = float(of.observed[: of.observed.size // 2].sum())
+    beyond = np.maximum(of.observed - of.high, of.low - of.observed)
+    at = int(beyond.argmax())
     if not of.departs:
         title = "Rows are spread evenly over what is predicted of them"
     elif first > most and last > float(of.high[-1]):
@@ -77,8 +80,11 @@ def of_pit(of: Pit) -> Verdict:
     elif first < least and last < float(of.low[-1]):
         title = "Too many rows in the middle of what is predicted: they scatter less than the model has it"
     else:
-        title = f"Too many rows in the {'lower' if half > 0.5 else 'upper'} half of what is predicted of them"
-        text += f" {_percent(half)} lie in the lower half."
+        where = {0: "lowest tenth", of.observed.size - 1: "highest tenth"}.get(at, f"tenth above {10 * at} %")
+        title = f"Too {'many' if of.observed[at] > of.high[at] else 'few'} rows in the {where} of what is predicted"
+        if 0 < at < of.observed.size - 1:
+            ends = _percent(float(of.low[at])), _percent(float(of.high[at]))
+            text += f" In the {where} lie {_percent(float(of.observed[at]))} ({ends[0]} to {ends[1]})."
     return Verdict("pit", of.departs, title, text)
 
 

@@ -5,6 +5,7 @@ import numpy as np
 from em.statistics import Floats
 
 BAND = 0.99  # probability that a curve of the model stays inside everywhere
+ROUNDING = 1e-9  # no nearer is a curve said to leave a band
 NORMALS = 10_000  # draws from which the height of a band of normal curves is read
 
 

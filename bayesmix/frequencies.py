@@ -10,16 +10,17 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesmix.checked_rows import Rows, StoreDraws, evenly, predictors
+from bayesmix.envelope import ROUNDING
 from em.families.family import Family
 from em.statistics import Floats
 
-MOST_BINS = 40
-TAIL = 5  # rows, at least, in the open last bin
+MOST_BINS = 50
+TAIL, SHARE_OF_TAIL = 5, 0.005  # rows in the open last bin, at least
 WIDTHS = (1, 2, 5)  # times powers of ten
 STEP = 0.05  # between nodes, in standard deviations of the response
 STEP_SIGMA = 0.05  # of log sigma
 MOST_NODES, FINE = 20_000, 4000
-MOST_PREDICTORS = 4_000_000  # cells times draws
+MOST_PREDICTORS = 2_000_000  # cells times draws
 FEWEST_DRAWS = 20
 
 
@@ -60,14 +61,14 @@ class Frequencies(NamedTuple):
         root = np.sqrt(self.observed)
         beyond = np.maximum(root - np.sqrt(self.high), np.sqrt(self.low) - root)
         order = np.argsort(-beyond, kind="stable")
-        return order[beyond[order] > 0.0]
+        return order[beyond[order] > ROUNDING]
 
 
 def bins_of(rows: Rows) -> Bins | None:
     """Classes that suit the responses; None for single trials, whose frequencies any model gets right.
 
-    Counts have bins of one width, a round number, and an open last one that holds the few largest. Shares of trials
-    that differ have twentieths, amounts even steps of their logarithm.
+    Counts have bins of one width, a round number, after zero, and an open last one that holds the few largest. Shares
+    of trials that differ have twentieths, amounts even steps of their logarithm.
     """
     if rows.yes_or_no:
         return None
@@ -76,10 +77,11 @@ def bins_of(rows: Rows) -> Bins | None:
     if not rows.family.discrete:
         low, high = np.log(np.quantile(rows.y, [0.005, 0.995]))
         return Bins(np.append(np.exp(np.linspace(low, high, 25)), np.inf), of_shares=False, whole=False)
-    last = float(np.sort(rows.y)[-min(TAIL, rows.y.size)])
+    tail = min(max(TAIL, int(SHARE_OF_TAIL * rows.y.size)), rows.y.size)
+    last = float(np.sort(rows.y)[-tail])
     powers = (width * 10**power for power in range(18) for width in WIDTHS)
-    width = next(one for one in powers if (last + 1.0) / one <= MOST_BINS)
-    upper = np.arange(1.0, np.floor(last / width) + 1.0) * width - 1.0
+    width = next(one for one in powers if last / one <= MOST_BINS)
+    upper = np.arange(0.0, max(last, 1.0), width)
     return Bins(np.append(upper, rows.trials.max() if rows.of_trials else np.inf), of_shares=False, whole=True)
 
 

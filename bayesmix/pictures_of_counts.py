@@ -62,8 +62,7 @@ def _roots(axes: Axes, highest: float) -> None:
     """Round frequencies as ticks on an axis of their roots."""
     wanted = np.maximum(np.square(np.linspace(0.0, highest, 6)), 1e-9)
     digit = 10.0 ** np.floor(np.log10(np.maximum(wanted, 1.0)))
-    whole = np.unique(np.round(wanted / digit) * digit)
-    whole = whole[whole <= max(highest, 1.0) ** 2]
+    whole = np.unique(np.floor(wanted / digit) * digit)
     axes.set_yticks(list(np.sqrt(whole)), [units(one) for one in whole])
 
 

@@ -17,7 +17,8 @@ from em.command import watched
 from em.statistics import Floats
 
 REPLICATES, FEWEST = 400, 100
-MOST_ROWS = 20_000_000  # replicated in all, where that leaves enough replicates
+MOST_ROWS = 10_000_000  # replicated in all, where that leaves enough replicates
+LEAST_VARIANCE = 1e-100
 ALARM = 0.01  # share of replicates as far out, on both sides together, below which a number departs
 
 
@@ -42,6 +43,13 @@ class Replicated(NamedTuple):
     def departs(self) -> bool:
         """Whether hardly any replicate is as far out."""
         return 2.0 * min(self.above, 1.0 - self.above) < ALARM
+
+    @property
+    def ratio(self) -> float:
+        """How many times what is predicted was observed; 1 where both are nothing."""
+        if self.predicted == 0.0:
+            return float("inf") if self.observed > 0.0 else 1.0
+        return self.observed / self.predicted
 
 
 class Replicates(NamedTuple):
@@ -128,8 +136,8 @@ def numbers(rows: Rows, y: Floats, mean: Floats, variance: Floats, share: Floats
 
 
 def _squared(off: Floats, variance: Floats) -> Floats:
-    """Squares in units of the variance; zero where nothing can vary."""
-    return np.square(off) / np.where(variance > 0.0, variance, np.inf)
+    """Squares in units of the variance, which keeps from zero where nothing can vary."""
+    return np.square(off) / np.maximum(variance, LEAST_VARIANCE)
 
 
 def against(observed: Floats, replicated: Floats) -> Replicated:
