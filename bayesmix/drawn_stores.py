@@ -54,6 +54,20 @@ def new_stores(fit: "Fit", draw: Ints, rng: np.random.Generator) -> tuple[Floats
     return theta, fit.draws.sigma[draw, segment]
 
 
+def coefficients_of_stores(fit: "Fit", seed: int = 0) -> Floats | None:
+    """Coefficients of a store taken at random, one for each draw and segment; None where stores of a segment are alike.
+
+    Returns
+    -------
+    (draw, segment, coefficient)
+    """
+    if fit.draws.omega is None:
+        return None
+    values, vectors = np.linalg.eigh(fit.draws.omega)
+    z = np.random.default_rng(seed).standard_normal(fit.draws.mu.shape)
+    return fit.draws.mu + np.einsum("dkpq,dkq->dkp", vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :], z)
+
+
 def _normal(rng: np.random.Generator, covariance: Floats) -> Floats:
     """Draws with mean zero and covariances (..., coefficient, coefficient), which may be singular."""
     p = covariance.shape[-1]
