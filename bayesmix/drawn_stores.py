@@ -46,8 +46,12 @@ def drawn_stores(fit: "Fit", most: int = DRAWS, seed: int = 0) -> StoreDraws:
 def new_stores(fit: "Fit", draw: Ints, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Coefficients (one, coefficient) and sigma (one,) of a store not seen under each of the draws (one,)."""
     weight = fit.draws.weight[draw]
-    k = weight.shape[1]
-    segment = np.minimum((np.cumsum(weight, 1) < rng.random((draw.size, 1))).sum(1), k - 1)
+    segment = np.minimum((np.cumsum(weight, 1) < rng.random((draw.size, 1))).sum(1), weight.shape[1] - 1)
+    return of_segments(fit, draw, segment, rng)
+
+
+def of_segments(fit: "Fit", draw: Ints, segment: Ints, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """The same of a store of a given segment; segment (one,) counted from 0."""
     theta = fit.draws.mu[draw, segment].copy()
     if fit.draws.omega is not None:
         theta += _normal(rng, fit.draws.omega[draw, segment])
