@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from bayesmix.axis import price_range
 from bayesmix.diagnose import INTERVAL
 from bayesmix.drawings import Drawing, later

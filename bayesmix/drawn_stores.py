@@ -7,8 +7,8 @@ import numpy as np
 from bayesmix.checked_rows import StoreDraws
 from bayesmix.known_stores import given_data
 from bayesmix.posterior import thinned
-from em.likelihood import roots
 from bayesmix.streams import stream
+from em.likelihood import roots
 from em.statistics import Floats, Ints
 
 if TYPE_CHECKING:

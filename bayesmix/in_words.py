@@ -120,7 +120,7 @@ def _of_coefficient(name: str, fit: Fit) -> str:
     if name == "intercept":
         return "log sales at average prices" if words is None else f"{words.scale} of {words.name} in a typical row"
     said = spoken(name, words)
-    return said if name in SPOKEN and said != name or "intercept" not in fit.coefficients else f"coefficient of {name}"
+    return said if (name in SPOKEN and said != name) or "intercept" not in fit.coefficients else f"coefficient of {name}"
 
 
 def _share(weight: Floats) -> str:

@@ -142,10 +142,9 @@ def explanation(fit: Fit, found: Rates, store: int) -> str:
             f"its own rows settle {percent(float(found.weight[store]))} of what differs between stores in their level, "
             "and the other stores say the rest"
         )
-    return (
-        f"By its own {'single row' if rows == 1 else f'{fixed(rows, 0)} rows'} {fit.stores[store]} has {by_itself} "
-        f"{words.share}. {others}. With the other stores it is taken to have {after}: {why}."
-    )
+    by_rows, name = f"By its own {'single row' if rows == 1 else f'{fixed(rows, 0)} rows'}", fit.stores[store]
+    shows = f"{words.share} in {name} is {by_itself}" if words.of_odds else f"{name} has {by_itself} {words.share}"
+    return f"{by_rows} {shows}. {others}. With the other stores it is taken to have {after}: {why}."
 
 
 def told_rate(words: ResponseWords, value: float, low: float, high: float) -> str:

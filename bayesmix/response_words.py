@@ -68,7 +68,7 @@ class ResponseWords(NamedTuple):
         """What a store shows of it."""
         if not self.of_odds:
             return self.level
-        return f"{self.name} as a share of {self.size}" if self.size else f"share of rows with {self.name}"
+        return f"{self.name} as a share of {self.size}" if self.size else f"the share of rows with {self.name}"
 
     @property
     def sized(self) -> str:
