@@ -54,7 +54,8 @@ def ticks_of_log_odds(axes: Axes, which: Literal["x", "y"] = "x") -> None:
     every = np.array([*PROBABILITIES, *(1.0 - p for p in PROBABILITIES[-2::-1])])
     at = np.log(every) - np.log1p(-every)
     ticks, room = [], 0.09 * (high - low)
-    for place, probability in sorted(zip(at, every, strict=True), key=lambda one: ROUND.get(round(float(one[1]), 4), 2)):
+    by_roundness = sorted(zip(at, every, strict=True), key=lambda one: ROUND.get(round(float(one[1]), 4), 2))
+    for place, probability in by_roundness:
         if low <= place <= high and all(abs(place - other) > room for other, _ in ticks):
             ticks.append((float(place), f"{100.0 * probability:g} %"))
     ticks.sort()

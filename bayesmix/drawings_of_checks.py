@@ -34,10 +34,11 @@ def of_checks(c: Contents) -> Iterator[Drawing]:
 
 def _of_check(c: Contents, check: Check) -> Iterator[Drawing]:
     name, key = check.summary.name, KEYS.get(check.summary.name, "rate")
+    named = f"the {name}" if c.words is None else name
     if check.curve is not None:
         said = "leaves the band" if check.curve.departs else "stays inside the band"
         alt = (
-            f"LOO-PIT of {f'the {name}' if c.words is None else name} of {check.pit.size} stores: the difference of their distribution from uniform "
+            f"LOO-PIT of {named} of {check.pit.size} stores: the difference of their distribution from uniform "
             f"{said}; it is at most {fixed(float(np.abs(check.curve.difference).max()), 2)}."
         )
         yield Drawing(f"pit-{key}", later(pit_picture, check.curve), alt)
@@ -53,6 +54,7 @@ def _of_check(c: Contents, check: Check) -> Iterator[Drawing]:
         "rate": sentence(f"{name}{'' if c.words is None or c.words.of_odds else ' (log scale)'}"),
     }[key]
     logarithms = key == "level" or (c.words is not None and not c.words.of_odds)
-    alt = f"{f'The {name}' if c.words is None else sentence(name)} of stores, predicted and observed, a row for each segment. {each or 'Too few stores'}.{beyond}"
+    begin = f"{named[0].upper() + named[1:] if c.words is None else sentence(name)} of stores, predicted and observed"
+    alt = f"{begin}, a row for each segment. {each or 'Too few stores'}.{beyond}"
     draw = later(predicted_picture, check.segments, check.summary.observed, label, logarithms=logarithms)
     yield Drawing(f"predicted-{key}", draw, alt)

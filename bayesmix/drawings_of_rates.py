@@ -6,19 +6,19 @@ import numpy as np
 
 from bayesmix.diagnose import INTERVAL
 from bayesmix.drawings import Drawing, later
+from bayesmix.drawings_of_stores import with_room
 from bayesmix.drawn_stores import coefficients_of_stores
 from bayesmix.fitted import Fit
 from bayesmix.pictures_of_pooling import pooling_picture
-from bayesmix.pictures_of_rates import POINTS, rates_picture, response_picture
+from bayesmix.pictures_of_rates import POINTS, rates_picture, response_picture, sentence
 from bayesmix.pictures_of_shrinkage import sales_picture
 from bayesmix.report_contents import Contents
-from bayesmix.report_rates import linked, on_scale, told_rate
+from bayesmix.report_rates import linked, on_scale, told_alone
 from bayesmix.response_words import ResponseWords
 from bayesmix.rounding import percent
 from bayesmix.shrinkage import typical_week
 from em.statistics import Floats
 
-NAMED = 4  # stores of the picture of rates
 INFORMATION = "Information in the store's own rows on its level (log scale)"
 
 
@@ -34,11 +34,9 @@ def of_responses(c: Contents) -> Iterator[Drawing]:
                 response_picture, c.words, mode.fit.draws.mu, rows, at, label, coefficients_of_stores(mode.fit)
             )
             ends = np.median(c.words.response(mode.fit.draws.mu @ rows[[0, -1]].T), axis=0)
-            each = "; ".join(
-                f"{f'segment {s}: ' if mode.fit.k > 1 else ''}from {_said(c.words, one[0])} to {_said(c.words, one[1])}"
-                for s, one in enumerate(ends, start=1)
-            )
-            alt = f"{c.words.level} against {label} with {INTERVAL:.0%} intervals; {each}."
+            whose = [f"segment {s}: " if mode.fit.k > 1 else "" for s in range(1, len(ends) + 1)]
+            each = "; ".join(f"{who}from {_to(c.words, *one)}" for who, one in zip(whose, ends, strict=True))
+            alt = f"{sentence(c.words.level)} against {column_label(mode.fit, column)} with {INTERVAL:.0%} intervals; {each}."
             yield Drawing(f"response-{column}{end}", draw, alt)
 
 
@@ -66,7 +64,7 @@ def of_rates(c: Contents) -> Iterator[Drawing]:
     names = [c.fit.stores[s] for s in found.moved]
     if found.moved.size:
         each = "; ".join(
-            f"{name} from {_said(words, found.own.rate[s])} to {_said(words, found.mean[s])}"
+            f"{name} from {_to(words, float(found.own.rate[s]), float(found.mean[s]))}"
             for s, name in zip(found.moved, names, strict=True)
         )
         alt = f"A row for each of the {found.moved.size} stores that move most, own to pooled: {each}."
@@ -78,28 +76,30 @@ def of_rates(c: Contents) -> Iterator[Drawing]:
     known = np.flatnonzero(np.isfinite(own) & np.isfinite(after))
     if known.size > 1:
         place = {int(s): i for i, s in enumerate(known)}
-        named = {place[int(s)]: c.fit.stores[s] for s in found.moved[:NAMED] if int(s) in place}
+        at = np.stack([own[known], after[known]], 1)
+        distance = np.zeros(known.size)
+        chosen = [place[int(s)] for s in found.moved if int(s) in place]
+        distance[chosen] = np.abs(at[chosen, 0] - at[chosen, 1])
+        named = {i: c.fit.stores[known[i]] for i in with_room(at / np.maximum(np.ptp(at, 0), 1e-9), distance)}
         segment = None if found.belongs is None else found.belongs[known]
-        alt = (
-            f"A point for each of {known.size} stores: by their own rows {_said(words, np.nanmin(found.own.rate))} to "
-            f"{_said(words, np.nanmax(found.own.rate))}, with the others {_said(words, np.nanmin(found.mean))} to "
-            f"{_said(words, np.nanmax(found.mean))}."
-        )
+        ranges = [_to(words, float(np.nanmin(rate)), float(np.nanmax(rate))) for rate in (found.own.rate, found.mean)]
+        alt = f"A point for each of {known.size} stores: by their own rows {ranges[0]}, with the others {ranges[1]}."
         yield Drawing("rates", later(rates_picture, words, own[known], after[known], segment, named), alt)
     told = found.told_by
     if found.weight is not None and np.ptp(told[told > 0.0]) > 1e-6 * told.max():
         left = 1.0 - found.weight
+        ends = percent(float(left.min())), percent(float(left.max()))
         alt = (
-            f"A point for each of {int((told > 0.0).sum())} stores: the share of its level that comes from other stores, "
-            f"{percent(float(left.min()))} to {percent(float(left.max()))}, against the information in its own rows."
+            f"A point for each of {int((told > 0.0).sum())} stores: the share of its level that comes from other "
+            f"stores, {ends[0]} to {ends[1]}, against the information in its own rows."
         )
         yield Drawing("pooling", later(pooling_picture, told, left, INFORMATION, found.belongs), alt)
 
 
-def _said(words: ResponseWords, rate: float) -> str:
-    return told_rate(words, float(rate), 0.95 * float(rate), 1.05 * float(rate)).split(" (")[0]
+def _to(words: ResponseWords, low: float, high: float) -> str:
+    return f"{told_alone(words, low)} to {told_alone(words, high)}"
 
 
 def column_label(fit: Fit, column: int) -> str:
-    """What the axis of a column shows."""
-    return along(fit, column)[2]
+    """What the axis of a column shows, inside a sentence."""
+    return along(fit, column)[2].removesuffix(" (as in the file)").replace("Price", "price")

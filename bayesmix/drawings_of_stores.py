@@ -59,7 +59,8 @@ def _caterpillar(c: Contents, number: int, one: Caterpillar, segment: Ints | Non
     marks: Marks = "plain"
     if level:
         marks = "log odds" if words is not None and words.of_odds else "logarithms"
-    draw = later(caterpillar_picture, one.mean, one.low, one.high, segment, _label(c, one.coefficient), names, marks=marks)
+    label = _label(c, one.coefficient)
+    draw = later(caterpillar_picture, one.mean, one.low, one.high, segment, label, names, marks=marks)
     return Drawing(f"caterpillar-{number}", draw, alt)
 
 
@@ -68,7 +69,9 @@ def _label(c: Contents, coefficient: str) -> str:
     if c.words is not None:
         if coefficient == "intercept":
             return f"{sentence(c.words.level)}{'' if c.words.of_odds else ' (log scale)'}"
-        return f"Effect of {spoken(coefficient, c.words)} ({c.words.scale})"
+        name = spoken(coefficient, c.words)
+        elasticity = f"{name[0].upper() + name[1:]} (% {c.words.name} per 1 % price)"
+        return elasticity if name != coefficient else f"Effect of {name} ({c.words.scale})"
     if coefficient == "intercept":
         return "Sales in a typical week (units, log scale)"
     if c.price is not None and coefficient == c.fit.coefficients[c.price]:
@@ -78,9 +81,12 @@ def _label(c: Contents, coefficient: str) -> str:
 
 def name_of(coefficient: str, words: ResponseWords | None = None) -> str:
     """What a caterpillar is of."""
+    name = spoken(coefficient, words)
     if words is None:
-        return "sales in a typical week" if coefficient == "intercept" else spoken(coefficient)
-    return f"{words.level} in a typical row" if coefficient == "intercept" else spoken(coefficient, words)
+        return "sales in a typical week" if coefficient == "intercept" else name
+    if coefficient == "intercept":
+        return f"{words.level} in a typical row"
+    return name if name != coefficient else f"the effect of {name}"
 
 
 def of_shrinkage(c: Contents) -> Iterator[Drawing]:
@@ -116,7 +122,7 @@ def _plane(c: Contents, plane: Plane, segment: Ints | None) -> Drawing:
     frame = corners(own, [after])
     inside = np.all((own >= frame[0]) & (own <= frame[1]), axis=1)
     moved = np.where(inside, np.linalg.norm((after - own) / np.ptp(frame, 0), axis=1), -1.0)
-    named = {i: c.fit.stores[store[i]] for i in _with_room(own / np.ptp(frame, 0), moved)}
+    named = {i: c.fit.stores[store[i]] for i in with_room(own / np.ptp(frame, 0), moved)}
     low, high = own[:, 1].min(), own[:, 1].max()
     less, more = after[:, 1].min(), after[:, 1].max()
     alt = (
@@ -128,7 +134,7 @@ def _plane(c: Contents, plane: Plane, segment: Ints | None) -> Drawing:
     return Drawing("plane", later(plane_picture, own, after, of_store, plane.centres, frame, named), alt)
 
 
-def _with_room(place: Floats, moved: Floats) -> list[int]:
+def with_room(place: Floats, moved: Floats) -> list[int]:
     """The stores that move furthest, whose names do not lie on each other.
 
     Parameters

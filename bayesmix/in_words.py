@@ -6,7 +6,7 @@ from scipy.special import ndtri
 from bayesmix.axis import Axis, axis_of, price_column
 from bayesmix.diagnose import INTERVAL
 from bayesmix.fitted import Fit
-from bayesmix.parameters import SPOKEN, spoken
+from bayesmix.parameters import spoken
 from bayesmix.response_in_words import sentences_of_responses
 from bayesmix.response_words import words_of
 from bayesmix.rounding import decimals, figures, fixed, listed, percent, spelt
@@ -101,8 +101,9 @@ def prior_words(fit: Fit) -> list[str]:
         found.append(f"shares of segments: few large ones are {likelier} even ones")
     if fit.sigma_rule != "fixed":
         median, spread = numbers["sigma_median"], np.exp(Z * numbers["sigma_log_sd"])
+        what = "sigma" if words_of(fit) is None else "dispersion"
         found.append(
-            f"{'sigma' if words_of(fit) is None else 'dispersion'}: as likely above {fixed(median, 2)} as below, with 89 % probability between "
+            f"{what}: as likely above {fixed(median, 2)} as below, with 89 % probability between "
             f"{fixed(median / spread, 2)} and {fixed(median * spread, 2)}"
         )
     if fit.draws.omega is not None:
@@ -120,7 +121,8 @@ def _of_coefficient(name: str, fit: Fit) -> str:
     if name == "intercept":
         return "log sales at average prices" if words is None else f"{words.scale} of {words.name} in a typical row"
     said = spoken(name, words)
-    return said if (name in SPOKEN and said != name) or "intercept" not in fit.coefficients else f"coefficient of {name}"
+    plain = said != name or "intercept" not in fit.coefficients
+    return said if plain else f"coefficient of {name}"
 
 
 def _share(weight: Floats) -> str:

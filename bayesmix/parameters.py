@@ -108,7 +108,8 @@ def _spread(fit: Fit, segment: int | None, at: tuple[int, ...]) -> Iterator[Para
         for c in range(a):
             name = " and ".join(spoken(fit.coefficients[i], words_of(fit)) for i in (c, a))
             before = None if prior_correlation is None else prior_correlation[..., a, c].ravel()
-            yield Parameter(segment, f"correlation of {name}", correlation[..., a, c], _correlation(em, (*at, a, c)), prior=before)
+            of_em = _correlation(em, (*at, a, c))
+            yield Parameter(segment, f"correlation of {name}", correlation[..., a, c], of_em, prior=before)
 
 
 def _correlation(em: xr.Dataset | None, at: tuple[int, ...]) -> float | None:

@@ -74,17 +74,18 @@ def rates_picture(
     """
     drawn = selection(own.size)
     picture, axes = figure(WIDTH, 3.9)
-    low, high = min(own.min(), after.min()), max(own.max(), after.max())
-    room = 0.06 * max(high - low, 1e-6)
-    axes.plot([low - room, high + room], [low - room, high + room], color=MUTED, lw=1.0, ls="--", zorder=1)
+    low, high = own.min(), own.max()
+    room, above = 0.06 * max(high - low, 1e-6), 0.1 * max(float(np.ptp(after)), 1e-6)
+    ends = [min(low, after.min()) - room, max(high, after.max()) + room]
+    axes.plot(ends, ends, color=MUTED, lw=1.0, ls="--", zorder=1)
     axes.scatter(own[drawn], after[drawn], s=16, c=colours_of(segment, drawn), edgecolors=PAPER, linewidths=0.5,
                  alpha=0.8, zorder=2)  # fmt: skip
-    axes.set(xlim=(low - room, high + room), ylim=(low - room, high + room))
+    axes.set(xlim=(low - room, high + room), ylim=(after.min() - above, after.max() + above))
     for store, name in named.items():
         left = own[store] < 0.5 * (low + high)
-        axes.annotate(shorter(name), (float(own[store]), float(after[store])), (6 if left else -6, -4 if left else 4),
-                      textcoords="offset points", ha="left" if left else "right", va="top" if left else "bottom", size=8,
-                      color=INK, parse_math=False, bbox=BEHIND, zorder=3)  # fmt: skip
+        offset, (side, up) = (6 if left else -6, -4 if left else 4), ("left", "top") if left else ("right", "bottom")
+        axes.annotate(shorter(name), (float(own[store]), float(after[store])), offset, textcoords="offset points",
+                      ha=side, va=up, size=8, color=INK, parse_math=False, bbox=BEHIND, zorder=3)  # fmt: skip
     for which in ("x", "y"):
         mark(axes, "log odds" if words.of_odds else "logarithms", which)
     scale = "" if words.of_odds else ", log scale"

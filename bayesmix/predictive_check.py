@@ -89,6 +89,7 @@ def moments(values: Floats, weight: Floats) -> tuple[Floats, Floats]:
 
 
 def against(observed: float, replicated: Floats) -> Against:
+    """One number beside what it is in replicates; (replicate,)."""
     low, high = np.quantile(replicated, [0.5 - 0.5 * INTERVAL, 0.5 + 0.5 * INTERVAL])
     return Against(observed, float(replicated.mean()), float(low), float(high))
 

@@ -34,7 +34,7 @@ class RateSummary(NamedTuple):
     ----------
     name : such as "scripts per row".
     store : (one,) index of the stores.
-    observed : (one,) rates, on the scale of pictures: logarithms (half a count added) but of shares.
+    observed : (one,) rates, on the scale of pictures: logarithms (half a count added), or shares (spread over half a success).
     """
 
     name: str
@@ -84,10 +84,12 @@ def rate_segments(
     return found
 
 
-def on_picture(words: ResponseWords, total: Floats, size: Floats) -> Floats:
-    """Rates as pictures show them: shares as they are, others by their logarithm."""
+def on_picture(words: ResponseWords, total: Floats, size: Floats, seed: int = 0) -> Floats:
+    """Rates as pictures show them: shares, spread over half a success to either side, and others by their logarithm."""
     if words.of_odds:
-        return total / size
+        return (
+            total + np.random.default_rng(stream(seed, "rates of stores", 2)).uniform(-0.5, 0.5, total.shape)
+        ) / size
     return np.log((total + (0.5 if words.family.discrete else 0.0)) / size)
 
 

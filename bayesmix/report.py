@@ -52,7 +52,7 @@ def report(fit: "Fit", panel: "Panel | None" = None) -> str:
     from bayesmix.report_contents import contents
     from bayesmix.report_modes import worst_of
     from bayesmix.report_pictures import gallery
-    from bayesmix.report_rates import told_rate
+    from bayesmix.report_rates import told_alone, told_rate
     from bayesmix.response_words import words_of
     from bayesmix.segments_of_stores import most_probable
     from bayesmix.store_loo import standard_error, total
@@ -82,6 +82,7 @@ def report(fit: "Fit", panel: "Panel | None" = None) -> str:
         quantile=np.quantile,
         sentence=sentence,
         told_rate=told_rate,
+        told_alone=told_alone,
         column_label=column_label,
     )
     span = price_range(fit.group("constant_data"), c.axis)

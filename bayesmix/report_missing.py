@@ -77,7 +77,7 @@ def _of_family(fit: Fit, words: ResponseWords, curves: Sequence[int], unread: st
         found.append(f"No check whether the distribution fits: it takes the data file. {unread}.")
     if not curves:
         found.append(
-            f"No curve of {words.name}: no column takes more than two values; the {words.ratio}s say what columns do."
+            f"No curve of {words.name}: no column takes more than two values; the {words.ratios} say what columns do."
         )
     if "intercept" not in fit.coefficients:
         found.append("No typical row: without an intercept there is no level of a store.")
@@ -93,10 +93,10 @@ def _of_family(fit: Fit, words: ResponseWords, curves: Sequence[int], unread: st
         )
         left = [fit.coefficients[c] for c in _varying(fit) if c not in [one.coefficient for one in random_effects(fit)]]
         if left:
+            said = listed([deviating(name, words) for name in left])
             found.append(
-                f"No picture whether stores are normal in {listed([deviating(name, words) for name in left])}: in half of "
-                "the stores their own rows leave more than half of that open, and then what is said of them is not "
-                "normal even where stores are."
+                f"No picture whether stores are normal in {said}: in half of the stores their own rows leave more than "
+                "half of that open, and then what is said of them is not normal even where stores are."
             )
     return found
 

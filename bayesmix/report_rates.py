@@ -16,7 +16,7 @@ from bayesmix.own_rates import OwnRates, expected_rates, information, own_rates
 from bayesmix.pooling import own_weight
 from bayesmix.posterior import thinned
 from bayesmix.response_words import ResponseWords, words_of
-from bayesmix.rounding import by_error, decimals, fixed, percent
+from bayesmix.rounding import by_error, decimals, figures, fixed, percent
 from bayesmix.segments_of_stores import membership
 from bayesmix.shrinkage import FURTHEST, LEAST_KNOWN, typical_week
 from bayesmix.stores import CountedStores, rows_of_stores
@@ -34,7 +34,7 @@ class Rates(NamedTuple):
     own : by the store's own rows.
     alike : expected of the same rows in a store like it: the average one, or one of its most probable segment.
     mean, low, high : expected of the same rows in this store, with the 89 % interval.
-    weight : share that its own rows have in what is said of its level, 0 to 1; None where stores of a segment are alike.
+    weight : share of what differs between stores in their level that its own rows settle; None where stores are alike.
     told_by : Fisher information of its rows on the level.
     belongs, surely : index of its most probable segment, and its probability; None where there are no segments.
     moved : (one,) the stores that move furthest on the scale of the linear predictor, the furthest first.
@@ -90,7 +90,7 @@ def rates_of(fit: Fit) -> Rates | None:
 
 
 def linked(words: ResponseWords, own: OwnRates) -> tuple[Floats, Floats, Floats]:
-    """Own rates and their ends on the scale of the linear predictor: a rate of none as half a count, likewise of all."""
+    """Own rates and their ends on the scale of the linear predictor; none, or all, is half a count off."""
     total = own.total
     if words.family.discrete:
         total = np.maximum(total, 0.5)
@@ -125,7 +125,7 @@ def explanation(fit: Fit, found: Rates, store: int) -> str:
     words, own = found.words, found.own
     rows = int(rows_of_stores(fit.statistics)[store])
     by_itself = told_rate(words, own.rate[store], own.low[store], own.high[store])
-    like = told_rate(words, found.alike[store], found.low[store], found.high[store]).split(" (")[0]
+    like = told_alone(words, found.alike[store])
     after = told_rate(words, found.mean[store], found.low[store], found.high[store])
     if found.belongs is None:
         others = f"The average store would have {like} in the same rows"
@@ -157,3 +157,8 @@ def told_rate(words: ResponseWords, value: float, low: float, high: float) -> st
         return f"{middle} % ({least} to {most} %)"
     most = by_error(high, error) if np.isfinite(high) else "any"
     return f"{by_error(value, error)} ({by_error(low, error)} to {most})"
+
+
+def told_alone(words: ResponseWords, rate: float) -> str:
+    """A rate whose interval is told elsewhere, or that has none to speak of."""
+    return f"{figures(100.0 * float(rate), 2)} %" if words.of_odds else figures(float(rate), 3)

@@ -56,8 +56,8 @@ def _level(words: ResponseWords, of: Ends) -> str:
         return f"the {words.level} is {middle} ({low} to {high}) in a typical row"
     middle, low, high = rounded(of)
     if words.family.discrete:
-        return f"a typical row has {middle} ({low} to {high}) {words.level}"
-    return f"the mean {words.name} of a typical row is {middle} ({low} to {high}){words.per}"
+        return f"a typical row has {middle} ({low} to {high}) {words.name}{words.per if words.size else ''}"
+    return f"the mean {words.name} of a typical row is {middle} ({low} to {high}){words.per if words.size else ''}"
 
 
 def _probability(value: float, width: float) -> str:
@@ -71,7 +71,7 @@ def _effects(ratio: list[Ratio], words: ResponseWords) -> list[str]:
         middle, low, high = rounded(one.ratio)
         said.append(f"{one.change} multiplies the {words.rate} by {middle} ({low} to {high})")
     if len(ratio) > MOST:
-        said.append(f"for {len(ratio) - MOST} more columns see the table of {words.ratio}s")
+        said.append(f"for {len(ratio) - MOST} more columns see the table of {words.ratios}")
     return said
 
 

@@ -42,6 +42,11 @@ class ResponseWords(NamedTuple):
         return "odds ratio" if self.of_odds else "rate ratio" if self.family.discrete else "ratio of means"
 
     @property
+    def ratios(self) -> str:
+        """Several of them."""
+        return f"{self.ratio}s" if " of " not in self.ratio else self.ratio.replace("ratio", "ratios")
+
+    @property
     def rate(self) -> str:
         """What a covariate multiplies."""
         return "odds" if self.of_odds else "rate" if self.family.discrete else "mean"

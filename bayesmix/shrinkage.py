@@ -129,7 +129,7 @@ def _alike(fit: Fit, segment: Ints) -> Floats:
 
 
 def typical_week(fit: Fit) -> Floats | None:
-    """Means of the panel's columns, (coefficient,); None without an intercept, where they may not be in the statistics."""
+    """Means of the panel's columns, (coefficient,); None without an intercept, which they are taken by."""
     if "intercept" not in fit.coefficients:
         return None
     return mean_row(fit.statistics, fit.coefficients.index("intercept"))
