@@ -36,7 +36,8 @@ def of_responses(c: Contents) -> Iterator[Drawing]:
             ends = np.median(c.words.response(mode.fit.draws.mu @ rows[[0, -1]].T), axis=0)
             whose = [f"segment {s}: " if mode.fit.k > 1 else "" for s in range(1, len(ends) + 1)]
             each = "; ".join(f"{who}from {_to(c.words, *one)}" for who, one in zip(whose, ends, strict=True))
-            alt = f"{sentence(c.words.level)} against {column_label(mode.fit, column)} with {INTERVAL:.0%} intervals; {each}."
+            against = f"{sentence(c.words.level)} against {column_label(mode.fit, column)}"
+            alt = f"{against} with {INTERVAL:.0%} intervals; {each}."
             yield Drawing(f"response-{column}{end}", draw, alt)
 
 

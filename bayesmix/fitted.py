@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmix.posterior import OF_ALL_SEGMENTS, ParameterDraws, flat, parameter_draws
-from bayesmix.stores import Stores
+from bayesmix.stores import Stores, family_of
 from bayesmix.stores_kept import from_group
 from em.between import Between
 from em.command import replacing
@@ -329,7 +329,7 @@ class Fit:
 
         data, draws = self.data, self.posterior.sizes
         lines = [
-            f"{self.name}, sigma {self.sigma_rule}: {data['stores']} stores, {data['observations']} observations; "
+            f"{self.name}{self._scatter}: {data['stores']} stores, {data['observations']} observations; "
             f"{draws['chain']} chain{'s' if draws['chain'] > 1 else ''} of {draws['draw']} draws"
         ]
         lines += [
@@ -341,6 +341,14 @@ class Fit:
             lines.append("  segments in use: " + ", ".join(f"{n} ({p:.3f})" for n, p in likely.items()))
         verdict = [f"not to be trusted: {reason}" for reason in self.reasons] or ["to be trusted"]
         return "\n".join(lines + verdict)
+
+    @property
+    def _scatter(self) -> str:
+        """The rule of sigma, which is the dispersion of a family that has one."""
+        of = family_of(self.statistics)
+        if of is None:
+            return f", sigma {self.sigma_rule}"
+        return f", dispersion {self.sigma_rule}" if of.dispersed else ""
 
     def _record(self, name: str) -> Any:
         return json.loads(self.tree.attrs[name])

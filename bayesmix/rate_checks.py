@@ -34,7 +34,7 @@ class RateSummary(NamedTuple):
     ----------
     name : such as "scripts per row".
     store : (one,) index of the stores.
-    observed : (one,) rates, on the scale of pictures: logarithms (half a count added), or shares (spread over half a success).
+    observed : (one,) rates as pictures show them, see `on_picture`.
     """
 
     name: str
