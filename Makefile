@@ -1,5 +1,5 @@
 # `make run` and `make test` are all a newcomer needs: each makes .venv when it is missing.
-.PHONY: run test lint calibrate bench .venv
+.PHONY: run test examples lint calibrate bench .venv
 .DEFAULT_GOAL := run
 BIN := .venv/bin
 OUT := out
@@ -28,6 +28,10 @@ run: .venv/.complete
 	$(BIN)/python -m bayesmix.fit --model hierarchical --out $(OUT)/hierarchical.nc
 	$(BIN)/python -m comparisons.report $(OUT)/results.json $(OUT)/mixture-3.nc $(OUT)/hierarchical.nc --out $(OUT)/comparison.html
 	@echo 'Open $(OUT)/comparison.html and $(OUT)/mixture-3.html in a browser.'
+
+examples: .venv/.complete
+	$(BIN)/python -m comparisons.examples --out $(OUT)/examples
+	@echo 'Open $(OUT)/examples/index.html in a browser.'
 
 test: .venv/.complete
 	$(BIN)/python -m pytest

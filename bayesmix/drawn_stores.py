@@ -44,15 +44,17 @@ def drawn_stores(fit: "Fit", most: int = DRAWS, seed: int = 0) -> StoreDraws:
 
 
 def new_stores(fit: "Fit", draw: Ints, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Coefficients (one, coefficient) and sigma (one,) of a store not seen under each of the draws (one,)."""
+    """Coefficients (store, coefficient) and sigma (store,) of stores not seen, each under a draw of its own (store,)."""
     weight = fit.draws.weight[draw]
     segment = np.minimum((np.cumsum(weight, 1) < rng.random((draw.size, 1))).sum(1), weight.shape[1] - 1)
     return of_segments(fit, draw, segment, rng)
 
 
 def of_segments(fit: "Fit", draw: Ints, segment: Ints, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """The same of a store of a given segment; segment (one,) counted from 0."""
+    """The same of stores of given segments, with the traits of the fit's stores; segment (one,) counted from 0."""
     theta = fit.draws.mu[draw, segment].copy()
+    if fit.draws.gamma is not None and fit.traits is not None:
+        theta += np.einsum("sm,smp->sp", fit.traits, fit.draws.gamma[draw])
     if fit.draws.omega is not None:
         theta += _normal(rng, fit.draws.omega[draw, segment])
     return theta, fit.draws.sigma[draw, segment]

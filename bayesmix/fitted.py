@@ -83,6 +83,11 @@ class Fit:
         return tuple(self._record("warnings"))
 
     @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a careful reader should know, and no reason for distrust."""
+        return tuple(json.loads(self.tree.attrs.get("notes", "[]")))
+
+    @cached_property
     def data(self) -> dict[str, Any]:
         """What it was fitted to: file, sha256, stores, weeks, observations, coefficients."""
         return self._record("data")
@@ -328,8 +333,12 @@ class Fit:
         from bayesmix.parameters import parameters
 
         data, draws = self.data, self.posterior.sizes
+        family = family_of(self.statistics)
+        scatter = f", sigma {self.sigma_rule}"
+        if family is not None:
+            scatter = f", dispersion {self.sigma_rule}" if family.dispersed else ""
         lines = [
-            f"{self.name}{self._scatter}: {data['stores']} stores, {data['observations']} observations; "
+            f"{self.name}{scatter}: {data['stores']} stores, {data['observations']} observations; "
             f"{draws['chain']} chain{'s' if draws['chain'] > 1 else ''} of {draws['draw']} draws"
         ]
         lines += [
@@ -339,16 +348,9 @@ class Fit:
         if in_use is not None:
             likely = {int(n): float(p) for n, p in zip(in_use["number"], in_use["probability"], strict=True) if p > 0.0}
             lines.append("  segments in use: " + ", ".join(f"{n} ({p:.3f})" for n, p in likely.items()))
+        lines += [f"note: {note}" for note in self.notes]
         verdict = [f"not to be trusted: {reason}" for reason in self.reasons] or ["to be trusted"]
         return "\n".join(lines + verdict)
-
-    @property
-    def _scatter(self) -> str:
-        """The rule of sigma, which is the dispersion of a family that has one."""
-        of = family_of(self.statistics)
-        if of is None:
-            return f", sigma {self.sigma_rule}"
-        return f", dispersion {self.sigma_rule}" if of.dispersed else ""
 
     def _record(self, name: str) -> Any:
         return json.loads(self.tree.attrs[name])

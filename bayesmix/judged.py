@@ -17,10 +17,11 @@ from bayesmix.priors import Priors
 from bayesmix.sample import Draws
 from bayesmix.settings import Settings
 from bayesmix.start import Start
-from bayesmix.stores import Stores, family_of
-from em.mixture import SigmaRule
+from bayesmix.stores import CountedStores, Stores, family_of
+from em.mixture import MixtureParameters, SigmaRule
 from em.panel import Panel
 from em.scatter import against_fixed_sigma
+from em.separation import separations
 from em.statistics import Floats, GaussianStatistics, Ints
 
 ALL_IN_USE = 0.05  # share of draws with every segment in use beyond which there may be more
@@ -100,6 +101,7 @@ class Run:
     switched : share of draws whose segments were renumbered.
     of_modes : why not to trust each mode.
     reasons : why not to trust the posterior; empty when it is to be trusted.
+    notes : what a careful reader should know all the same.
     """
 
     problem: Problem
@@ -108,6 +110,7 @@ class Run:
     switched: float
     of_modes: tuple[tuple[str, ...], ...]
     reasons: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def judge(problem: Problem, drawn: Draws, reference: Floats) -> Run:
@@ -133,9 +136,23 @@ def judge(problem: Problem, drawn: Draws, reference: Floats) -> Run:
     reasons = [*told, *(_too_few_segments(problem, whole) if problem.sparse else ()), *of_modes[0]]
     if problem.sigma == "fixed" and isinstance(problem.statistics, GaussianStatistics):
         reasons += against_fixed_sigma(problem.statistics)
-    reasons += problem.start.doubts if problem.start else ()
+    bounded = separations_of(problem, reference)
+    doubts = problem.start.doubts if problem.start else ()
+    reasons += [doubt for doubt in doubts if not any(one in doubt for one in bounded)]
+    notes = tuple(
+        f"{one}: by maximum likelihood these are infinite, here their prior alone bounds them" for one in bounded
+    )
     switched = share_switched(whole.stores.permutation)
-    return Run(problem, tuple(modes), weights, switched, of_modes, tuple(dict.fromkeys(reasons)))
+    return Run(problem, tuple(modes), weights, switched, of_modes, tuple(dict.fromkeys(reasons)), notes)
+
+
+def separations_of(problem: Problem, reference: Floats) -> list[str]:
+    """Why the likelihood alone leaves coefficients infinite, in words; empty where it does not."""
+    if problem.start is None or not isinstance(problem.statistics, CountedStores):
+        return []
+    at, panel = problem.start.parameters, problem.panel
+    center = at.theta if isinstance(at, MixtureParameters) else at.mu
+    return separations(problem.statistics.counts, center, panel.coefficients, reference, panel.stores)
 
 
 def _mode(chains: Ints, problem: Problem, drawn: Draws, reference: Floats) -> Mode:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from bayesmix.priors import AT_AVERAGES, Priors
+from bayesmix.priors import Priors
 from em.errors import InputError
 
 
@@ -89,7 +89,7 @@ def _quantity(text: str, name: str, priors: Priors, others: Sequence[str], model
         None if name in (*coefficients, *priors.effects) else re.fullmatch(r"(theta|mu|spread)\s*\[\s*(.+?)\s*\]", name)
     )
     if bracketed and (bracketed.group(1) != "spread" or "spread" in others):
-        inside = "intercept" if bracketed.group(2) == AT_AVERAGES else bracketed.group(2)
+        inside = "intercept" if bracketed.group(2) == priors.at_averages else bracketed.group(2)
         if inside not in coefficients:
             raise InputError(f"prior {text!r}: no coefficient {inside!r}; {_expected(inside, coefficients)}")
         if bracketed.group(1) == "spread" and inside not in varying:

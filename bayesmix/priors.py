@@ -29,6 +29,7 @@ class Priors:
     traits : names of what explains the coefficients of stores.
     effect_mean, effect_sd : of the normal prior of each effect, per unit of the trait: all coefficients of the first
         trait first; as for `mean`, at average prices.
+    dispersed : whether the response has a scatter of its own, as log sales have; else sigma means nothing.
     lkj : shape of the prior of their correlation matrix (Lewandowski, Kurowicka & Joe 2009); 1 is uniform.
     """
 
@@ -43,6 +44,12 @@ class Priors:
     traits: tuple[str, ...] = ()
     effect_mean: tuple[float, ...] = ()
     effect_sd: tuple[float, ...] = ()
+    dispersed: bool = True
+
+    @property
+    def at_averages(self) -> str:
+        """What the intercept is on the columns that are sampled, see `bayesmix.centre`."""
+        return f"intercept at average {'prices' if 'log_price' in self.coefficients else 'covariates'}"
 
     @property
     def spreads(self) -> tuple[float, ...]:
@@ -60,9 +67,6 @@ class Priors:
         return np.flatnonzero(self.spreads)
 
 
-AT_AVERAGES = "intercept at average prices"  # columns are centred while sampling, see `bayesmix.centre`
-
-
 def default_priors(stats: Stores, coefficients: tuple[str, ...], between: Between | None = None) -> Priors:
     """The priors of a panel: N(mean log sales, 3), N(-1, 1.5) for log_price, N(0, 2.5) for any other covariate.
 
@@ -73,13 +77,15 @@ def default_priors(stats: Stores, coefficients: tuple[str, ...], between: Betwee
     mean = {"log_price": -1.0}
     if "intercept" in coefficients:
         mean["intercept"] = mean_response(stats, coefficients.index("intercept"))
-    logged = family_of(stats) is None
+    family = family_of(stats)
+    logged = family is None
     sd = {"log_price": 1.5} | ({"intercept": 3.0} if logged else {})
     usual = Priors(
         coefficients,
         tuple(mean.get(name, 0.0) for name in coefficients),
         tuple(sd.get(name, 2.5) for name in coefficients),
         sigma_median=1.0 if logged else 0.5,
+        dispersed=family is None or family.dispersed,
     )
     return usual if between is None else with_effects(usual, between)
 
@@ -98,7 +104,7 @@ def with_effects(priors: Priors, between: Between) -> Priors:
 def statements(priors: Priors, model: str, sigma: str) -> dict[str, str]:
     """The priors of a model as one line for each of its quantities."""
     quantity = "theta" if model == "mixture" else "mu"
-    names = [AT_AVERAGES if name == "intercept" else name for name in priors.coefficients]
+    names = [priors.at_averages if name == "intercept" else name for name in priors.coefficients]
     lines = {
         f"{quantity}[{name}]": f"normal({mean:.4g}, {sd:.4g})"
         for name, mean, sd in zip(names, priors.mean, priors.sd, strict=True)
@@ -118,9 +124,9 @@ def statements(priors: Priors, model: str, sigma: str) -> dict[str, str]:
             lines["correlation of store coefficients"] = f"LKJ({priors.lkj:.4g})"
     if model != "hierarchical":
         lines["weight"] = f"Dirichlet({priors.concentration:.4g})"
-    lines["sigma"] = (
-        "fixed at 1" if sigma == "fixed" else f"log-normal(median {priors.sigma_median:.4g}, {priors.sigma_log_sd:.4g})"
-    )
+    if priors.dispersed:
+        estimated = f"log-normal(median {priors.sigma_median:.4g}, {priors.sigma_log_sd:.4g})"
+        lines["sigma"] = "fixed at 1" if sigma == "fixed" else estimated
     return lines
 
 

@@ -77,7 +77,11 @@ def rates_of(fit: Fit) -> Rates | None:
     sigma, belongs = share @ fit.draws.sigma.mean(0), share.argmax(1)
     after = expected_rates(counts, drawn_stores(fit, DRAWS).theta)
     low, high = np.quantile(after, [0.5 - 0.5 * INTERVAL, 0.5 + 0.5 * INTERVAL], axis=0)
-    alike = expected_rates(counts, thinned(fit.draws, OF_ALIKE).mu[:, belongs]).mean(0)
+    some = thinned(fit.draws, OF_ALIKE)
+    like = some.mu[:, belongs]
+    if some.gamma is not None and fit.traits is not None:
+        like = like + np.einsum("sm,dmp->dsp", fit.traits, some.gamma)
+    alike = expected_rates(counts, like).mean(0)
     own, at = own_rates(counts, sigma), typical_week(fit)
     theta = np.asarray(fit.by_store["coefficients"].transpose("store", "coefficient"), dtype=float)
     weight = None if at is None or fit.draws.omega is None else own_weight(fit, at[None])[:, 0]
@@ -128,7 +132,8 @@ def explanation(fit: Fit, found: Rates, store: int) -> str:
     like = told_alone(words, found.alike[store])
     after = told_rate(words, found.mean[store], found.low[store], found.high[store])
     if found.belongs is None:
-        others = f"The average store would have {like} in the same rows"
+        whose = "The average store" if fit.between is None else "A store with its traits"
+        others = f"{whose} would have {like} in the same rows"
     else:
         sure = percent(float(found.surely[store]))
         others = (

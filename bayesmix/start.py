@@ -49,7 +49,7 @@ def start_of(fit: MixtureFit) -> Start[MixtureParameters]:
     return Start(fit.parameters, fit.log_likelihood, by_name, fit.warnings)
 
 
-def start_of_mixed(fit: MixedFit) -> Start[NormalMixtureParameters]:
+def start_of_mixed(fit: MixedFit | GlmmFit) -> Start[NormalMixtureParameters]:
     """The start that a mixed model gives: one segment. Its doubts are not the posterior's, which has priors."""
     mu, omega, sigma = fit.parameters
     components, n = variance_components(fit), len(fit.of_stores)
@@ -60,19 +60,6 @@ def start_of_mixed(fit: MixedFit) -> Start[NormalMixtureParameters]:
     }
     parameters = NormalMixtureParameters(np.ones(1), mu[None], omega[None], np.array([sigma]))
     return Start(effects_apart(parameters, fit.between), fit.log_likelihood, errors | _of_effects(fit))
-
-
-def start_of_glmm(fit: GlmmFit) -> Start[NormalMixtureParameters]:
-    """The start that a generalised linear mixed model gives; as `start_of_mixed`."""
-    mu, omega, sigma = fit.parameters
-    errors = {
-        "mu": fit.standard_errors[None],
-        "sigma": np.array([fit.sigma_error]),
-        "sd": np.nan_to_num(fit.sd_errors)[None],
-    }
-    return Start(
-        NormalMixtureParameters(np.ones(1), mu[None], omega[None], np.array([sigma])), fit.log_likelihood, errors
-    )
 
 
 def start_of_normals(fit: NormalMixtureFit) -> Start[NormalMixtureParameters]:
@@ -93,12 +80,12 @@ def effects_apart(params: NormalMixtureParameters, between: Between | None) -> N
     return params._replace(mu=mu, omega=params.omega[:, :n, :n], gamma=gamma[0])
 
 
-def _of_effects(fit: MixedFit | NormalMixtureFit) -> dict[str, Floats]:
+def _of_effects(fit: MixedFit | GlmmFit | NormalMixtureFit) -> dict[str, Floats]:
     found = effects(fit)
     return {} if found is None else {"gamma": found.error}
 
 
-def _of_all(of_random: Floats, fit: MixedFit | NormalMixtureFit) -> Floats:
+def _of_all(of_random: Floats, fit: MixedFit | GlmmFit | NormalMixtureFit) -> Floats:
     """Values (segment, random) with zeros for the coefficients that do not vary; (segment, coefficient)."""
     every = np.zeros((len(of_random), len(fit.of_stores)))
     every[:, [fit.coefficients.index(name) for name in fit.random]] = of_random
@@ -116,7 +103,7 @@ def continuum_solution(
         When a name is not possible, or the stores together do not identify every coefficient.
     """
     if isinstance(stores, CountedStores):
-        return start_of_glmm(fit_glmm(panel, random=random, quadrature=stores.nodes, stats=stores.counts))
+        return start_of_mixed(fit_glmm(panel, random=random, quadrature=stores.nodes, stats=stores.counts))
     rule = cast(MixedSigmaRule, sigma)
     return start_of_mixed(fit_mixed_model(panel, random=random, sigma=rule, stats=stores))
 

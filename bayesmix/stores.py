@@ -3,17 +3,19 @@
 The one place that tells the two apart: likelihoods, coefficients, centring and prediction stand on these.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from bayesmix.family_stores import family_components
 from em.conditional import store_coefficients
 from em.design_counts import DesignCounts, concatenate_stores, pooled_designs, take_stores
 from em.families.family import Family, linked_mean
 from em.likelihood import component_loglik
 from em.panel import Panel, statistics_of
 from em.statistics import Floats, GaussianStatistics, Ints, concatenate, take
+
+if TYPE_CHECKING:
+    from bayesmix.family_stores import FamilyComponents
 
 NODES = {0: 1, 1: 9, 2: 5, 3: 3}  # usual ones of each direction, by how many coefficients vary between stores
 
@@ -97,7 +99,7 @@ def given_segments(stores: Stores, mu: Floats, sigma: Floats, omega: Floats | No
         alike = np.zeros((1, 1, *2 * (stores.n_coefficients,)))
         return GivenSegments(segment_loglik(stores, mu, sigma), mu[..., None, :, :], alike)
     if isinstance(stores, CountedStores):
-        return GivenSegments(*family_components(stores.counts, stores.nodes, mu, sigma, omega))
+        return GivenSegments(*_integrated(stores, mu, sigma, omega))
     mean, covariance, _ = store_coefficients(stores, mu, sigma, omega)
     return GivenSegments(component_loglik(stores, mu, sigma, omega), mean, covariance)
 
@@ -105,8 +107,14 @@ def given_segments(stores: Stores, mu: Floats, sigma: Floats, omega: Floats | No
 def segment_loglik(stores: Stores, mu: Floats, sigma: Floats, omega: Floats | None = None) -> Floats:
     """The log-likelihoods of `given_segments` alone; (..., store, segment)."""
     if isinstance(stores, CountedStores):
-        return family_components(stores.counts, stores.nodes, mu, sigma, omega)[0]
+        return _integrated(stores, mu, sigma, omega).loglik
     return component_loglik(stores, mu, sigma, omega)
+
+
+def _integrated(stores: CountedStores, mu: Floats, sigma: Floats, omega: Floats | None) -> "FamilyComponents":
+    from bayesmix.family_stores import family_components  # compiled code takes two seconds to load
+
+    return family_components(stores.counts, stores.nodes, mu, sigma, omega)
 
 
 def some(stores: Stores, index: Ints) -> Stores:

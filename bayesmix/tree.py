@@ -226,6 +226,7 @@ def _attributes(run: Run) -> dict[str, str | int]:
         "sampler": json.dumps(sampler),
         "trusted": int(not run.reasons),
         "warnings": json.dumps(run.reasons),
+        "notes": json.dumps(run.notes),
         "warnings_of_modes": json.dumps(run.of_modes),
         "log_density_of": "log sales" if response is None else response.name,
         "unit": "store",

@@ -12,7 +12,7 @@ import numpy as np
 from em.ascent import BELOW_ROUNDING, GAIN, Point, newton_step
 from em.membership import separated
 from em.mixture import MixtureParameters, Model, e_step, m_step
-from em.regressions import Stores
+from em.regressions import Stores, longest_step
 from em.score import derivatives, least_share_observed, pack, unpack
 from em.starts import where
 from em.statistics import Floats
@@ -142,7 +142,7 @@ def _uphill(
     free: Floats, step: Floats, loglik: float, stats: Stores, model: Model, k: int, p: int
 ) -> MixtureParameters | None:
     """Parameters on the Newton step, halved until the likelihood rises; None when it never does."""
-    length = min(1.0, 5.0 / float(np.abs(step).max()))
+    length = min(1.0, longest_step(stats) / float(np.abs(step).max()))
     for _ in range(5):
         params = unpack(free + length * step, k, p, model)
         if np.all(params.sigma >= model.sigma_floor) and float(e_step(params, stats, model.traits)[1]) > loglik:

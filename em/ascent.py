@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from em.statistics import Floats
 
 GAIN = 1e-13  # predicted gain in log-likelihood at which to stop
-BELOW_ROUNDING = 1e-9  # predicted gain that rounding of the log-likelihood would hide: the step is taken unchecked
+BELOW_ROUNDING = 1e-9  # predicted gain that rounding of a log-likelihood of some hundred thousands would hide
 CURVATURE = 1e-9  # eigenvalue of the scaled information below which a direction is flat
 LONGEST = 3.0  # of a step in any one parameter
 HALVINGS = 30
@@ -47,7 +47,12 @@ class Summit(NamedTuple):
 
 
 def climb(
-    evaluate: Callable[[Floats], Point], start: Floats, *, lower: Floats | float = -np.inf, most: int = 100
+    evaluate: Callable[[Floats], Point],
+    start: Floats,
+    *,
+    lower: Floats | float = -np.inf,
+    most: int = 100,
+    rounding: float = BELOW_ROUNDING,
 ) -> Summit:
     """Climb from a start to the top of its hill.
 
@@ -56,6 +61,7 @@ def climb(
     evaluate : the log-likelihood and its derivatives at a place (free,).
     lower : (free,) lower bounds.
     most : Newton steps.
+    rounding : predicted gain that rounding of the log-likelihood would hide: such a step is taken unchecked.
     """
     place = np.maximum(start, lower)
     point = _tried(evaluate, place)
@@ -64,7 +70,7 @@ def climb(
         step, gain, definite = newton_step(point, ~held)
         if gain < GAIN:
             return Summit(place, point, bool(np.isfinite(point.value)), iteration, held)
-        if definite and gain < BELOW_ROUNDING:
+        if definite and gain < rounding:
             place = np.maximum(place + step, lower)
             ahead = _tried(evaluate, place)
             # Rounding keeps the predicted gain of a large panel above any fixed figure; it no longer falls then.
@@ -81,7 +87,7 @@ def climb(
                 break
             length *= 0.5
         else:
-            return Summit(place, point, gain < 1e-6, iteration, held)
+            return Summit(place, point, gain < max(1e-6, rounding), iteration, held)
         place, point = further, ahead
     return Summit(place, point, False, most, (place <= lower) & (point.score < 0.0))
 

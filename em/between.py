@@ -5,9 +5,9 @@ statistics need no week:
 
     n and rss as they are,   kron(z~ z~', X'X),   kron(z~, b) / z~'z~,
 
-the last one of many least squares, of which only sum_m z~_m b_m matters. Effects of traits are coefficients that do not
-vary between stores, so whatever fits a mixed model fits this one. Cost grows with the cube of the coefficients, and
-stores share a design where they share X'X and z.
+the last one of many least squares, of which only sum_m z~_m b_m matters; of other families the designs are so many
+rows kron(z~, x). Effects of traits are coefficients that do not vary between stores, so whatever fits a mixed model
+fits this one. Cost grows with the cube of the coefficients. Stores share a design where they share X'X, or x, and z.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from em.design_counts import DesignCounts, with_designs
 from em.statistics import Floats, GaussianStatistics, Ints
 
 
@@ -55,17 +56,22 @@ def effect_names(traits: Sequence[str], coefficients: Sequence[str]) -> tuple[st
     return tuple(f"{trait}:{name}" for trait in traits for name in coefficients)
 
 
-def expanded(stats: GaussianStatistics, between: Between) -> GaussianStatistics:
+def expanded[Stores: (GaussianStatistics, DesignCounts)](stats: Stores, between: Between) -> Stores:
     """Statistics of the same stores with the effects of traits as further coefficients."""
     z, m, p = _with_one(between.values), 1 + len(between.names), stats.n_coefficients
+    if isinstance(stats, DesignCounts):
+        products = z[stats.store][:, :, None] * stats.x[stats.design][:, None, :]
+        return with_designs(stats, products.reshape(-1, m * p))
     xtx = np.einsum("sm,sl,spq->smplq", z, z, stats.xtx, optimize=True).reshape(-1, m * p, m * p)
     b = np.einsum("sm,sp->smp", z / np.square(z).sum(1)[:, None], stats.b).reshape(-1, m * p)
     return stats._replace(xtx=xtx, b=b)
 
 
-def contracted(stats: GaussianStatistics, between: Between) -> GaussianStatistics:
+def contracted[Stores: (GaussianStatistics, DesignCounts)](stats: Stores, between: Between) -> Stores:
     """The statistics that were expanded."""
     z, p = _with_one(between.values), stats.n_coefficients // (1 + len(between.names))
+    if isinstance(stats, DesignCounts):
+        return with_designs(stats, stats.x[stats.design, :p])
     b = np.einsum("sm,smp->sp", z, stats.b.reshape(len(z), -1, p))
     return stats._replace(xtx=stats.xtx[:, :p, :p], b=b)
 

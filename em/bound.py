@@ -1,10 +1,10 @@
 """The certificate: no number of segments can reach a higher log-likelihood than this.
 
-With sigma fixed at 1 the likelihood is concave in the mixing distribution, whatever its number of support points
-(Lindsay 1983; Koenker & Mizera 2014). It is maximised by the constrained Newton method (Wang 2007): add the peaks of
-the directional derivative D to the support, re-weigh all points by Newton with an active set, drop those that get
-nothing. By concavity the maximum exceeds the value reached by at most max D, so that value plus max D is a
-bound for every K.
+With sigma known (fixed at 1, or a family without one) the likelihood is concave in the mixing distribution, whatever
+its number of support points (Lindsay 1983; Koenker & Mizera 2014). It is maximised by the constrained Newton method
+(Wang 2007): add the peaks of the directional derivative D to the support, re-weigh all points by Newton with an active
+set, drop those that get nothing. By concavity the maximum exceeds the value reached by at most max D, so that value
+plus max D is a bound for every K.
 """
 
 from typing import NamedTuple
@@ -13,10 +13,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from em.accelerate import newton
-from em.likelihood import LOG_2PI, component_loglik, store_loglik
+from em.likelihood import store_loglik
 from em.mixture import MixtureParameters, Model
-from em.regressions import anchors
-from em.statistics import Floats, GaussianStatistics, sums_of_squares
+from em.regressions import Stores, anchors, information_of_a_store, loglik_of_own, own_coefficients, segment_loglik
+from em.statistics import Floats
 from em.steepest import peaks
 
 MOST_ANCHORS = 300
@@ -47,10 +47,8 @@ class Bound(NamedTuple):
     theta: Floats
 
 
-def bound(
-    stats: GaussianStatistics, theta: Floats, *, tol: float = 1e-4, max_iter: int = 60, seed: int = 0
-) -> Bound | None:
-    """Compute the bound for sigma = 1.
+def bound(stats: Stores, theta: Floats, *, tol: float = 1e-4, max_iter: int = 60, seed: int = 0) -> Bound | None:
+    """Compute the bound for sigma = 1, or for a family that has none.
 
     Parameters
     ----------
@@ -67,27 +65,28 @@ def bound(
         return _bound(stats, theta, tol, max_iter, np.random.default_rng(seed))
 
 
-def _bound(
-    stats: GaussianStatistics, theta: Floats, tol: float, max_iter: int, rng: np.random.Generator
-) -> Bound | None:
-    own = anchors(stats)
-    theta = _covering(stats, theta, own)
+def _bound(stats: Stores, theta: Floats, tol: float, max_iter: int, rng: np.random.Generator) -> Bound | None:
+    own, closest = anchors(stats), own_coefficients(stats)
+    theta = _covering(stats, theta, closest)
     if len(theta) > MOST_POINTS:
         return None
     if len(own) > MOST_ANCHORS:
-        own = own[rng.choice(len(own), MOST_ANCHORS, replace=False)]
+        chosen = rng.choice(len(own), MOST_ANCHORS, replace=False)
+        own, closest = own[chosen], closest[chosen]
+    information = information_of_a_store(stats)
+    width = 0.5 / np.sqrt(np.maximum(np.diagonal(information), np.finfo(float).tiny))
     weight = np.full(len(theta), 1.0 / len(theta))
-    component = component_loglik(stats, theta, np.ones(len(theta)))
+    component = segment_loglik(stats, theta, np.ones(len(theta)))
     theta, weight, component, loglik = _weigh(theta, weight, component)
     best = Bound(np.inf, np.inf, weight, theta)
     for turn in range(max_iter):
-        new, value = peaks(stats, loglik, np.concatenate([theta, own]), 1.0)
+        new, value = peaks(stats, loglik, np.concatenate([theta, own]), 1.0, width=width)
         if value[0] < tol or turn == max_iter - 1:
             # Before a bound is claimed every candidate climbs to its own peak, and as many from between two stores.
             one, other = rng.integers(len(own), size=(2, len(own)))
             share = rng.uniform(-0.5, 1.5, (len(own), 1))
-            wide = np.concatenate([theta, own, share * own[one] + (1.0 - share) * own[other]])
-            new, value = peaks(stats, loglik, wide, 1.0, keep=None)
+            wide = np.concatenate([theta, own, closest, share * own[one] + (1.0 - share) * own[other]])
+            new, value = peaks(stats, loglik, wide, 1.0, keep=None, width=width)
             slack = max(float(value[0]), 0.0)
             order = np.argsort(-weight)[: int((weight > NOTHING).sum())]
             best = Bound(float(loglik.sum()) + slack, slack, weight[order] / weight[order].sum(), theta[order])
@@ -96,39 +95,37 @@ def _bound(
         new = new[value > 0.0]
         theta = np.concatenate([theta, new])
         weight = np.concatenate([(1.0 - NEW) * weight, np.full(len(new), NEW / len(new))])
-        component = np.concatenate([component, component_loglik(stats, new, np.ones(len(new)))], axis=1)
+        component = np.concatenate([component, segment_loglik(stats, new, np.ones(len(new)))], axis=1)
         theta, weight, component, loglik = _weigh(theta, weight, component)
         if len(theta) > MOST_POINTS:
             return None
-        theta, weight, component, loglik = _settle(stats, theta, weight, component, loglik)
+        theta, weight, component, loglik = _settle(stats, information, theta, weight, component, loglik)
     return best
 
 
-def _covering(stats: GaussianStatistics, theta: Floats, own: Floats) -> Floats:
+def _covering(stats: Stores, theta: Floats, own: Floats) -> Floats:
     """The points, and such stores' own coefficients as no point comes near, so that no store's density is zero."""
     ones = np.ones(1)
-    squares = sums_of_squares(stats, own[:, None, :], paired=True)[:, 0]
-    at_best = -0.5 * (squares + stats.n * LOG_2PI)
-    nearest = component_loglik(stats, theta, np.ones(len(theta))).max(1)
+    at_best = loglik_of_own(stats, own)
+    nearest = segment_loglik(stats, theta, np.ones(len(theta))).max(1)
     for _ in range(stats.n_stores):
         worst = int(np.argmin(nearest - at_best))
         if nearest[worst] > at_best[worst] - COVERED:
             break
         theta = np.concatenate([theta, own[worst : worst + 1]])
-        nearest = np.maximum(nearest, component_loglik(stats, own[worst : worst + 1], ones)[:, 0])
+        nearest = np.maximum(nearest, segment_loglik(stats, own[worst : worst + 1], ones)[:, 0])
     return theta
 
 
 def _settle(
-    stats: GaussianStatistics, theta: Floats, weight: Floats, component: Floats, loglik: Floats
+    stats: Stores, information: Floats, theta: Floats, weight: Floats, component: Floats, loglik: Floats
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Merge points that stand for one and let the rest move by EM; kept only where the likelihood does not fall."""
-    week = stats.xtx.mean(0)
     kept: list[int] = []
     group = np.empty(len(theta), dtype=int)
     for at in np.argsort(-weight):
         away = theta[kept] - theta[at]
-        near = np.flatnonzero(np.einsum("kp,pq,kq->k", away, week, away) < MERGED)
+        near = np.flatnonzero(np.einsum("kp,pq,kq->k", away, information, away) < MERGED)
         group[at] = near[0] if near.size else len(kept)
         if not near.size:
             kept.append(int(at))
@@ -137,7 +134,7 @@ def _settle(
     end = newton(MixtureParameters(share, merged, np.ones(len(share))), stats, Model(), max_iter=SETTLE_STEPS)
     if end.log_likelihood < float(loglik.sum()):
         return theta, weight, component, loglik
-    component = component_loglik(stats, end.parameters.theta, end.parameters.sigma)
+    component = segment_loglik(stats, end.parameters.theta, end.parameters.sigma)
     settled = store_loglik(np.log(np.maximum(end.parameters.weight, 1e-300)), component)
     return end.parameters.theta, end.parameters.weight, component, settled
 

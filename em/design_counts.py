@@ -116,6 +116,23 @@ def _summed(store: Ints, other: Ints, *amounts: Floats) -> tuple:
     return key // width, key % width, *(np.bincount(place, amount, key.size) for amount in amounts)
 
 
+def with_designs(stats: DesignCounts, rows: Floats) -> DesignCounts:
+    """Statistics of the same rows of a panel with other designs, one for each cell; rows (cell, coefficient)."""
+    designs, design = distinct_rows(np.column_stack([rows, stats.offset[stats.design]]))
+    store, design, n, total = _summed(stats.store, design, stats.n, stats.total)
+    return stats._replace(x=designs[:, :-1], offset=designs[:, -1], store=store, design=design, n=n, total=total)
+
+
+def with_responses(stats: DesignCounts, cell: Ints, y: Floats, trials: Floats) -> DesignCounts:
+    """Statistics of the same stores and designs with other responses; (row,) each, `cell` where a row belongs."""
+    responses, value = distinct_rows(np.column_stack([y, trials]))
+    value_store, value, count = _summed(stats.store[cell], value, np.ones(value.size))
+    return stats._replace(
+        total=np.bincount(cell, y, stats.store.size), y=responses[:, 0], trials=responses[:, 1],
+        value_store=value_store, value=value, count=count,
+    )  # fmt: skip
+
+
 def take_stores(stats: DesignCounts, index: Ints) -> DesignCounts:
     """Statistics of the stores at `index`, in that order, repeats allowed; designs that nobody met are left out."""
     cell, cell_store = _rows_of(stats.store, index, stats.n_stores)

@@ -51,9 +51,9 @@ def _errors(errors: StandardErrors | None) -> dict[str, Any] | None:
 
 
 def mixed_entry(
-    fit: MixedFit, intervals: Sequence[Interval], method: str, tests: Sequence[RandomEffectTest]
+    fit: MixedFit | GlmmFit, intervals: Sequence[Interval], method: str, tests: Sequence[RandomEffectTest]
 ) -> dict[str, Any]:
-    """One entry for a mixed model: K = 1, theta is mu.
+    """One entry for a mixed model: K = 1, theta is mu, of a family on the scale of its linear predictor.
 
     Parameters
     ----------
@@ -63,15 +63,12 @@ def mixed_entry(
     n = len(fit.of_stores)
     mu, omega, sigma = fit.parameters
     components, shares, gamma = variance_components(fit), explained(fit), _of_traits(fit)
-    explained_by = {}
-    if fit.between is not None:
-        told, gain = differences_explained(fit)
-        explained_by = {
-            "explained_by_traits": [one._asdict() for one in told],
-            "gain_of_traits": None if gain is None else gain._asdict(),
-        }
+    family = fit.statistics.family if isinstance(fit, GlmmFit) else None
+    tried, at_best = (1, 1) if isinstance(fit, GlmmFit) else (fit.starts_tried, fit.starts_at_best)
     return {
         "model": "hierarchical",
+        **({} if family is None else {"family": family.name, "link": family.link}),
+        **({"quadrature": fit.quadrature} if isinstance(fit, GlmmFit) else {}),
         "k": 1,
         "theta": [mu[:n].tolist()],
         "pi": [1.0],
@@ -79,7 +76,7 @@ def mixed_entry(
         "omega": [omega[:n, :n].tolist()],
         "random": list(fit.random),
         "log_likelihood": fit.log_likelihood,
-        "restricted_log_likelihood": fit.restricted_log_likelihood,
+        "restricted_log_likelihood": None if isinstance(fit, GlmmFit) else fit.restricted_log_likelihood,
         "n_parameters": fit.n_parameters,
         **fit.criteria._asdict(),
         "standard_errors": {
@@ -87,10 +84,11 @@ def mixed_entry(
             "pi": [0.0],
             "sigma": [components.sigma_error],
             "sd": [components.sd_error.tolist()],
+            "correlation": [components.correlation_error.tolist()],
             **gamma[1],
         },
         **gamma[0],
-        **explained_by,
+        **_explained_by_traits(fit),
         "singular": [list(fit.singular)],
         "intervals": [one._asdict() for one in intervals],
         "interval_method": method,
@@ -99,41 +97,7 @@ def mixed_entry(
         "converged": fit.converged,
         "identified": fit.identified,
         "iterations": fit.iterations,
-        "starts": {"tried": fit.starts_tried, "at_best": fit.starts_at_best, "degenerate": 0},
-        "warnings": list(fit.warnings),
-    }
-
-
-def glmm_entry(fit: GlmmFit) -> dict[str, Any]:
-    """One entry for a generalised linear mixed model: K = 1, theta is mu on the scale of the linear predictor."""
-    mu, omega, sigma = fit.parameters
-    columns = [fit.coefficients.index(name) for name in fit.random]
-    family = fit.statistics.family
-    return {
-        "model": "hierarchical",
-        "family": family.name,
-        "link": family.link,
-        "quadrature": fit.quadrature,
-        "k": 1,
-        "theta": [mu.tolist()],
-        "pi": [1.0],
-        "sigma": [sigma],
-        "omega": [omega.tolist()],
-        "random": list(fit.random),
-        "log_likelihood": fit.log_likelihood,
-        "n_parameters": fit.n_parameters,
-        **fit.criteria._asdict(),
-        "standard_errors": {
-            "theta": [fit.standard_errors.tolist()],
-            "pi": [0.0],
-            "sigma": [fit.sigma_error],
-            "sd": [fit.sd_errors[columns].tolist()],
-        },
-        "singular": [list(fit.singular)],
-        "converged": fit.converged,
-        "identified": fit.identified,
-        "iterations": fit.iterations,
-        "starts": {"tried": 1, "at_best": 1, "degenerate": 0},
+        "starts": {"tried": tried, "at_best": at_best, "degenerate": 0},
         "warnings": list(fit.warnings),
     }
 
@@ -171,7 +135,18 @@ def normal_mixture_entry(fit: NormalMixtureFit) -> dict[str, Any]:
     }
 
 
-def _of_traits(fit: MixedFit | NormalMixtureFit) -> tuple[dict[str, Any], dict[str, Any]]:
+def _explained_by_traits(fit: MixedFit | GlmmFit) -> dict[str, Any]:
+    """How much of the variance between stores traits explain, and what that gains; empty without."""
+    if fit.between is None:
+        return {}
+    told, gain = differences_explained(fit)
+    return {
+        "explained_by_traits": [one._asdict() for one in told],
+        "gain_of_traits": None if gain is None else gain._asdict(),
+    }
+
+
+def _of_traits(fit: MixedFit | GlmmFit | NormalMixtureFit) -> tuple[dict[str, Any], dict[str, Any]]:
     """The effects of traits, (trait, coefficient) per unit of the trait, and their standard errors; empty without."""
     found = effects(fit)
     if found is None or fit.between is None:

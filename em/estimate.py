@@ -16,7 +16,6 @@ from em.estimate_options import parsed, settings_of
 if TYPE_CHECKING:
     from em.bootstrap import LikelihoodRatioTest
     from em.bound import Bound
-    from em.design_counts import DesignCounts
     from em.panel import Panel
     from em.regressions import Stores
     from em.statistics import Floats, GaussianStatistics
@@ -55,8 +54,7 @@ def command(argv: list[str]) -> int:
         raise InputError(
             f"K is {impossible[0]}; expected a number of segments from 1 to the number of stores, {stats.n_stores}"
         )
-    continuum = _continuum if panel.response is None else _continuum_of_family
-    ways = {"mixture": _segments, "hierarchical": continuum, "normal-mixture": _normal_segments}
+    ways = {"mixture": _segments, "hierarchical": _continuum, "normal-mixture": _normal_segments}
     estimate: Callable[..., Estimated] = ways[args.model]
     found = estimate(args, panel, stats)
     record = results_record(panel, found.entries, settings_of(args), found.limit, found.tests)
@@ -77,7 +75,6 @@ def _segments(args: argparse.Namespace, panel: "Panel", stats: "Stores") -> Esti
     from em.fit import fit_mixture
     from em.show import show
     from em.starts import widened
-    from em.statistics import GaussianStatistics
 
     fits = []
     for k in watched(args.k, "numbers of segments", len(args.k)):
@@ -91,7 +88,7 @@ def _segments(args: argparse.Namespace, panel: "Panel", stats: "Stores") -> Esti
     limit = _bound(args, panel, stats, fits[-1].parameters.theta)
     tests = []
     for smaller, larger in itertools.pairwise(fits):
-        if args.bootstrap and isinstance(stats, GaussianStatistics) and larger.k == smaller.k + 1:
+        if args.bootstrap and larger.k == smaller.k + 1:
             drawn = draw_replicates(smaller, stats, args.bootstrap, seed=args.seed)
             told = watched(drawn, f"bootstrap of K = {smaller.k}", args.bootstrap)
             tests.append(likelihood_ratio_test(smaller, larger, list(told)))
@@ -99,37 +96,33 @@ def _segments(args: argparse.Namespace, panel: "Panel", stats: "Stores") -> Esti
     return Estimated(fits, entries, limit, tests, lambda best: show(panel, fits, best, limit, tests))
 
 
-def _continuum(args: argparse.Namespace, panel: "Panel", stats: "GaussianStatistics") -> Estimated:
+def _continuum(args: argparse.Namespace, panel: "Panel", stats: "Stores") -> Estimated:
     """The mixed model, its intervals, and a test of each random coefficient."""
     from em.entries import mixed_entry
-    from em.mixed_model import fit_mixed_model
+    from em.glmm import fit_glmm
+    from em.mixed_model import MixedFit, fit_mixed_model
     from em.profile import profile_intervals
     from em.random_effect_test import random_effect_test
     from em.show_mixed import show_continuum
+    from em.statistics import GaussianStatistics
     from em.variance_components import wald_intervals
 
-    fit = fit_mixed_model(panel, random=args.random, sigma=args.sigma, reml=bool(args.reml), stats=stats)
-    if args.intervals == "profile":
+    if isinstance(stats, GaussianStatistics):
+        fit = fit_mixed_model(panel, random=args.random, sigma=args.sigma, reml=bool(args.reml), stats=stats)
+    else:
+        with working("integrating over stores"):
+            fit = fit_glmm(panel, random=args.random, quadrature=args.quadrature, stats=stats)
+    if isinstance(fit, MixedFit) and args.intervals == "profile":
         intervals = profile_intervals(fit, watch=partial(watched, what="profile intervals"))
     else:
         intervals = wald_intervals(fit)
-    tests = [random_effect_test(fit, name) for name in fit.random]
-    limit = None if fit.restricted else _bound(args, panel, stats, fit.parameters.mu[None])
+    tests = [random_effect_test(fit, name) for name in watched(fit.random, "tests of variances", len(fit.random))]
+    restricted = isinstance(fit, MixedFit) and fit.restricted
+    limit = None if restricted else _bound(args, panel, stats, fit.parameters.mu[None])
     entry = mixed_entry(fit, intervals, args.intervals, tests)
     return Estimated(
         [fit], [entry], limit, (), lambda _: show_continuum(panel, fit, intervals, args.intervals, tests, limit)
     )
-
-
-def _continuum_of_family(args: argparse.Namespace, panel: "Panel", stats: "DesignCounts") -> Estimated:
-    """The generalised linear mixed model, for responses other than log sales."""
-    from em.entries import glmm_entry
-    from em.glmm import fit_glmm
-    from em.show_mixed import show_glmm
-
-    with working("integrating over stores"):
-        fit = fit_glmm(panel, random=args.random, quadrature=args.quadrature, stats=stats)
-    return Estimated([fit], [glmm_entry(fit)], None, (), lambda _: show_glmm(panel, fit))
 
 
 def _normal_segments(args: argparse.Namespace, panel: "Panel", stats: "GaussianStatistics") -> Estimated:
@@ -158,10 +151,7 @@ def _normal_segments(args: argparse.Namespace, panel: "Panel", stats: "GaussianS
 def _bound(args: argparse.Namespace, panel: "Panel", stats: "Stores", theta: "Floats") -> "Bound | None":
     """The bound over all distributions of store coefficients, where sigma is fixed and the wait is short."""
     from em.bound import MOST_STORES, bound
-    from em.statistics import GaussianStatistics
 
-    if not isinstance(stats, GaussianStatistics):
-        return None
     bounded = args.sigma == "fixed" and panel.traits is None and panel.between is None
     bounded = bounded and stats.n_stores <= MOST_STORES
     return bound(stats, theta, seed=args.seed) if bounded else None
@@ -179,7 +169,13 @@ def _reasons(found: Estimated, best_k: int) -> list[str]:
         for entry in found.entries
         if found.limit is not None and entry["log_likelihood"] > found.limit.log_likelihood + 1e-6
     ]
-    if above:
+    nodes = found.entries[0].get("quadrature")
+    if above and nodes is not None:
+        reasons.append(
+            f"the log-likelihood by {nodes} nodes is above the bound over all distributions of stores' coefficients: "
+            "its integral is not exact enough; use more --quadrature"
+        )
+    elif above:
         reasons.append(f"K={above[0]} is above the bound over any number of segments: the search for the bound failed")
     return reasons
 

@@ -41,7 +41,7 @@ BELONGS = {
     "quadrature": ("hierarchical",),
 }
 # What families other than that of log sales do not have.
-LOG_SALES_ALONE = ("bootstrap", "reml", "intervals", "between")
+LOG_SALES_ALONE = ("reml",)
 DEFAULTS: dict[str, dict[str, Any]] = {
     "mixture": {"k": ["2..4"], "starts": 50, "common": [], "bootstrap": 0},
     "hierarchical": {"k": ["1"], "intervals": "profile", "common": [], "quadrature": 1},
@@ -66,6 +66,10 @@ def parsed(argv: list[str]) -> argparse.Namespace:
         raise InputError(
             f"--model normal-mixture does not go with --family {args.family}; expected --model mixture or hierarchical"
         )
+    if other and args.intervals == "profile":
+        raise InputError(f"--intervals profile does not go with --family {args.family}; expected wald")
+    if other and args.model == "hierarchical":
+        args.intervals = "wald"
     args.sigma = _sigma(args.family, args.sigma)
     for option, models in BELONGS.items():
         if getattr(args, option) is not None and args.model not in models:
@@ -160,6 +164,6 @@ def _parser() -> Parser:
     continuum.add_argument(
         "--intervals", choices=["profile", "wald"],
         help="95 %% intervals by profile likelihood, or quick ones from standard errors (hierarchical; "
-        "default: profile)",
+        "default: profile; of a family wald)",
     )  # fmt: skip
     return parser

@@ -5,8 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import chdtrc
 
+from em import glmm, mixed_model
 from em.between import separated
-from em.mixed_model import MixedFit, without_traits
+from em.glmm import GlmmFit
+from em.mixed_model import MixedFit
 from em.normal_mixture_fit import NormalMixtureFit
 from em.statistics import Floats
 
@@ -40,19 +42,19 @@ class Gain(NamedTuple):
     p_value: float
 
 
-def effects(fit: MixedFit | NormalMixtureFit) -> Effects | None:
+def effects(fit: MixedFit | GlmmFit | NormalMixtureFit) -> Effects | None:
     """Effects of the traits; None where nothing explains the coefficients."""
     if fit.between is None:
         return None
-    if isinstance(fit, MixedFit):
-        values, errors = fit.parameters.mu, fit.standard_errors
-    else:
+    if isinstance(fit, NormalMixtureFit):
         values = fit.parameters.mu[0]
         errors = np.full_like(values, np.nan) if fit.standard_errors is None else fit.standard_errors.mu[0]
+    else:
+        values, errors = fit.parameters.mu, fit.standard_errors
     return Effects(separated(values, fit.between)[1], separated(errors, fit.between)[1])
 
 
-def differences_explained(fit: MixedFit) -> tuple[list[DifferenceExplained], Gain | None]:
+def differences_explained(fit: MixedFit | GlmmFit) -> tuple[list[DifferenceExplained], Gain | None]:
     """How much of the variance between stores the traits explain, and what that gains; the fit is made without them.
 
     A share may be below zero where a trait explains nothing: variances are estimated anew. After REML there is no gain
@@ -60,7 +62,7 @@ def differences_explained(fit: MixedFit) -> tuple[list[DifferenceExplained], Gai
     """
     if fit.between is None:
         return [], None
-    before = without_traits(fit)
+    before = mixed_model.without_traits(fit) if isinstance(fit, MixedFit) else glmm.without_traits(fit)
     found = []
     for name in fit.random:
         c = fit.coefficients.index(name)
@@ -68,7 +70,7 @@ def differences_explained(fit: MixedFit) -> tuple[list[DifferenceExplained], Gai
         found.append(
             DifferenceExplained(name, float(np.sqrt(was)), float(np.sqrt(left)), 1.0 - left / was if was else np.nan)
         )
-    if fit.restricted:
+    if isinstance(fit, MixedFit) and fit.restricted:
         return found, None
     statistic = max(2.0 * (fit.log_likelihood - before.log_likelihood), 0.0)
     number = len(fit.coefficients) - len(fit.of_stores)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from em.common_coefficients import solve_with_common
-from em.design_counts import DesignCounts, by_design, by_value, pooled_designs
+from em.design_counts import DesignCounts, by_design, by_value, pooled_designs, with_responses
 from em.families.family import Pair
 from em.statistics import Floats, solve
 from em.store_modes import cells_of, modes
@@ -232,10 +232,36 @@ def pooled_regression(stats: DesignCounts) -> tuple[Floats, Floats]:
     return theta[0, 0], _grams(stats, -second, theta.shape)[0, 0] / stats.n_observations
 
 
-def family_anchors(stats: DesignCounts) -> Floats:
-    """Every store's own coefficients, shrunk by a few average rows to the pooled ones; (store, coefficient)."""
+def family_anchors(stats: DesignCounts, rows: float = PRIOR_ROWS) -> Floats:
+    """Every store's own coefficients, shrunk by so many average rows to the pooled ones; (store, coefficient)."""
     theta, information = pooled_regression(stats)
     scale = np.sqrt(np.maximum(np.diagonal(information), np.finfo(float).tiny))
     values, vectors = np.linalg.eigh(information / scale[:, None] / scale)
-    root = vectors / np.sqrt(PRIOR_ROWS * np.maximum(values, 1e-8)) / scale[:, None]
+    root = vectors / np.sqrt(rows * np.maximum(values, 1e-8)) / scale[:, None]
     return theta + modes(cells_of(stats), theta, root, float(np.log(TYPICAL_SIGMA))).u @ root.T
+
+
+def family_loglik_of_own(stats: DesignCounts, theta: Floats) -> Floats:
+    """Log-density of every store under its own theta (store, coefficient) with sigma at 1; (store,)."""
+    of = stats.family.terms(_own_predictors(stats, theta), 0.0).of(stats.total, stats.n)
+    carrier = by_value(stats) @ stats.family.carrier(stats.y, stats.trials, 0.0)
+    return np.bincount(stats.store, of, stats.n_stores) + carrier
+
+
+def family_drawn(rng: np.random.Generator, stats: DesignCounts, theta: Floats, sigma: Floats) -> DesignCounts:
+    """Statistics of responses drawn row by row at the stores' designs, of trials cell by cell.
+
+    How the trials of a cell fall into rows matters to nothing that depends on theta.
+    """
+    cell, trials = np.arange(stats.store.size), stats.n
+    if stats.family.size != "trials":
+        cell = np.repeat(cell, stats.n.astype(int))
+        trials = np.ones(cell.size)
+    eta = _own_predictors(stats, theta)[cell]
+    y = stats.family.draw(rng, eta, trials, np.log(sigma)[stats.store[cell]])
+    return with_responses(stats, cell, y, trials)
+
+
+def _own_predictors(stats: DesignCounts, theta: Floats) -> Floats:
+    """Linear predictors of cells under theta (store, coefficient); (cell,)."""
+    return stats.offset[stats.design] + np.einsum("cp,cp->c", stats.x[stats.design], theta[stats.store])

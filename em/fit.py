@@ -176,7 +176,7 @@ def fit_mixture(
         stores=stores,
         coefficients=names,
         trait_names=trait_names,
-        warnings=_warnings(found, best, starts, model, stats, names, memberships),
+        warnings=_warnings(found, best, starts, model, stats, names, memberships, stores),
     )
 
 
@@ -233,12 +233,13 @@ def _warnings(
     stats: Stores,
     names: Sequence[str],
     memberships: Floats,
+    stores: Sequence[str],
 ) -> tuple[str, ...]:
     """Why not to trust a fit; each reason a sentence."""
     reasons, k = [], best.parameters.n_segments
     if not best.converged:
         reasons.append(f"K={k}: EM did not converge in {best.iterations} steps")
-    told = [f"K={k}: {one}" for one in _of_family(best, stats, names, memberships)]
+    told = [f"K={k}: {one}" for one in _of_family(best, stats, names, memberships, stores)]
     reasons += told
     if best.converged and not best.identified and not told:
         reasons.append(f"K={k}: segments coincide or are empty; the data do not tell {k} segments apart")
@@ -253,11 +254,17 @@ def _warnings(
     return tuple(reasons)
 
 
-def _of_family(best: Optimum, stats: Stores, names: Sequence[str], memberships: Floats) -> list[str]:
+def _of_family(
+    best: Optimum, stats: Stores, names: Sequence[str], memberships: Floats, stores: Sequence[str]
+) -> list[str]:
     """Coefficients that are infinite, and a dispersion that is zero."""
     if isinstance(stats, GaussianStatistics):
         return []
-    told, limit = told_of_separation(stats, best.parameters.theta, names, memberships), stats.family.limit
+    told, limit = told_of_separation(stats, best.parameters.theta, names, memberships, stores), stats.family.limit
     if limit is not None and best.parameters.sigma.min() < np.e * lowest_sigma(stats):
         told.append(f"the dispersion is zero: responses scatter no more than the family {limit} has them")
+    if limit is None and stats.family.dispersed and best.parameters.sigma.min() < np.e * lowest_sigma(stats):
+        told.append(
+            f"the dispersion fell to its lower bound, {lowest_sigma(stats):g}: responses are fitted without error"
+        )
     return told

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from em.common_coefficients import solve_with_common
-from em.statistics import Floats, GaussianStatistics, pool, pooled_coefficients, solve, sums_of_squares
+from em.likelihood import LOG_2PI
+from em.statistics import Floats, GaussianStatistics, pool, pooled_coefficients, solve, spectrum, sums_of_squares
 
 if TYPE_CHECKING:
     from em.mixture import MixtureParameters, Model
@@ -51,9 +52,31 @@ def gaussian_slopes(
     return v, of_v
 
 
-def gaussian_anchors(stats: GaussianStatistics) -> Floats:
-    """Every store's own coefficients, shrunk by a few average weeks to the pooled ones; (store, coefficient)."""
+def gaussian_anchors(stats: GaussianStatistics, weeks: float = PRIOR_WEEKS) -> Floats:
+    """Every store's own coefficients, shrunk by so many average weeks to the pooled ones; (store, coefficient)."""
     pooled = pooled_coefficients(stats)
-    gram = stats.xtx + PRIOR_WEEKS * stats.xtx.sum(0) / stats.n.sum()
+    gram = stats.xtx + weeks * stats.xtx.sum(0) / stats.n.sum()
     own = np.einsum("spq,sq->sp", stats.xtx, stats.b - pooled)
     return pooled + solve(gram, own)
+
+
+def gaussian_loglik_of_own(stats: GaussianStatistics, theta: Floats) -> Floats:
+    """Log-density of every store under its own theta (store, coefficient) with sigma at 1; (store,)."""
+    squares = sums_of_squares(stats, theta[:, None, :], paired=True)[:, 0]
+    return -0.5 * (squares + stats.n * LOG_2PI)
+
+
+def gaussian_drawn(
+    rng: np.random.Generator, stats: GaussianStatistics, theta: Floats, sigma: Floats
+) -> GaussianStatistics:
+    """Statistics drawn as such: least squares normal about theta (store, coefficient), residual sums chi-squared.
+
+    Where X_i has not full rank only its row space is drawn; the rest of b_i is what it was, and carries no weight.
+    """
+    values, vectors, unit, seen = spectrum(stats.xtx)
+    root = np.where(seen, 1.0 / np.sqrt(np.where(seen, values, 1.0)), 0.0)
+    noise = np.einsum("sab,sb->sa", vectors, root * rng.standard_normal(root.shape)) / unit
+    noise *= sigma[:, None]
+    left = stats.n - seen.sum(1)
+    rss = np.square(sigma) * np.where(left > 0, rng.chisquare(np.maximum(left, 1.0)), 0.0)
+    return stats._replace(b=theta + noise, rss=rss)

@@ -2,8 +2,9 @@
 
     y_i | theta_i ~ family with linear predictor offset + X_i theta_i,   theta_i ~ N(mu, Omega),
 
-Omega a full covariance over a chosen subset of coefficients and zero for the others. The integral over theta_i is
-Laplace's approximation or adaptive Gauss-Hermite quadrature (`em.quadrature`).
+Omega a full covariance over a chosen subset of coefficients and zero for the others, and mu that of a store's traits
+where these explain coefficients (`em.between`). The integral over theta_i is Laplace's approximation or adaptive
+Gauss-Hermite quadrature (`em.quadrature`).
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from em.between import Between, contracted, separated
 from em.conditional import StoreCoefficients, left_open
 from em.covariance_rank import singularities
 from em.criteria import Criteria, criteria
@@ -21,10 +23,11 @@ from em.design_counts import DesignCounts, by_value, pooled_designs
 from em.designs import orthogonal_coordinates
 from em.errors import InputError
 from em.glmm_search import LOWEST, CarrierSum, Problem, Top, best_glmm, embedded_root
-from em.mixed_model import NO_INFORMATION, MixedParameters, positions
+from em.mixed_model import NO_INFORMATION, Described, MixedParameters, MixedSigmaRule, described, of_stores, positions
 from em.panel import Panel, statistics_of
 from em.quadrature import integrate, product_rule
-from em.separation import told_of_separation
+from em.separation import told_of_infinite_spread, told_of_separation
+from em.spread import Spread, spread
 from em.statistics import Floats, Ints
 from em.store_modes import cells_of, modes
 
@@ -45,8 +48,9 @@ class GlmmFit:
         where it has none).
     log_likelihood : of exactly these parameters, over all stores, by the quadrature used.
     mu_covariance : (coefficient, coefficient) of the estimate of mu, Omega and sigma estimated too.
-    sd_errors : (coefficient,) standard errors of the standard deviations between stores; NaN where these are zero.
-    sigma_error : of sigma; NaN where there is none.
+    spread : standard deviations and correlations between stores, and how well they are known.
+    sigma_rule, sigma_error : whether the family has a dispersion, which is common to all stores; its standard error,
+        zero where there is none, NaN where it is at its bound.
     n_parameters, criteria : how many were free, and the information criteria.
     random : names of the coefficients that vary between stores.
     quadrature : nodes in each direction; 1 is Laplace's approximation.
@@ -54,14 +58,16 @@ class GlmmFit:
     converged, identified : whether another step would gain nothing, over all covariances, and whether the data hold
         information about every direction.
     iterations : Newton steps.
-    statistics, stores, coefficients : what was fitted, and labels.
+    statistics, stores, coefficients : what was fitted, and labels; with traits the last coefficients are their effects.
+    between : the traits that explain the stores' coefficients; None where nothing does.
     warnings : why the result is not to be trusted; empty when it is.
     """
 
     parameters: MixedParameters
     log_likelihood: float
     mu_covariance: Floats = field(repr=False)
-    sd_errors: Floats = field(repr=False)
+    spread: Spread = field(repr=False)
+    sigma_rule: MixedSigmaRule
     sigma_error: float
     n_parameters: int
     criteria: Criteria
@@ -74,6 +80,7 @@ class GlmmFit:
     statistics: DesignCounts = field(repr=False)
     stores: tuple[str, ...] = field(repr=False)
     coefficients: tuple[str, ...] = field(repr=False)
+    between: Between | None = field(repr=False)
     warnings: tuple[str, ...]
 
     @property
@@ -81,14 +88,29 @@ class GlmmFit:
         """Of mu; (coefficient,)."""
         return np.sqrt(np.diagonal(self.mu_covariance))
 
+    @property
+    def sd_errors(self) -> Floats:
+        """Of the standard deviations between stores, NaN where these are zero; (coefficient,)."""
+        errors = np.full(len(self.coefficients), np.nan)
+        errors[[self.coefficients.index(name) for name in self.random]] = self.spread.sd_error
+        return errors
+
+    @property
+    def of_stores(self) -> tuple[str, ...]:
+        """Names of the coefficients that a store has: all but the effects of traits."""
+        return of_stores(self.coefficients, self.between)
+
     @cached_property
     def store_coefficients(self) -> StoreCoefficients:
         """Most probable coefficients of each store given its data, with the curvature there as their precision."""
         mu, omega, sigma = self.parameters
-        root = _root_of(omega)
-        at = modes(cells_of(self.statistics), mu, root, float(np.log(sigma)))
+        at = modes(cells_of(self.statistics), mu, _root_of(omega), float(np.log(sigma)))
+        n = len(self.of_stores)
+        root, center = _root_of(omega)[:n], mu[:n]
+        if self.between is not None:
+            center = center + self.between.values @ separated(mu, self.between)[1]
         covariance = root @ np.linalg.solve(at.information, np.broadcast_to(root.T, (len(at.u), *root.T.shape)))
-        return StoreCoefficients(mu + at.u @ root.T, covariance, left_open(covariance, np.diagonal(omega)))
+        return StoreCoefficients(center + at.u @ root.T, covariance, left_open(covariance, np.diagonal(omega)[:n]))
 
     def to_xarray(self) -> "xarray.Dataset":
         """Estimates, standard errors and store coefficients under their names."""
@@ -114,7 +136,8 @@ def fit_glmm(
 
     Parameters
     ----------
-    data : a panel with a family, or the statistics of its stores.
+    data : a panel with a family, whose traits (`read_panel(..., between=)`) explain the coefficients, or the statistics
+        of its stores.
     random : names of the coefficients that vary between stores; None is all, an empty sequence none.
     quadrature : nodes in each random direction; 1 is Laplace's approximation.
     stats : the statistics of the panel, when they are already at hand.
@@ -124,17 +147,9 @@ def fit_glmm(
     InputError
         When a name or number is not possible, or the stores together do not identify every coefficient.
     """
-    if isinstance(data, Panel):
-        if data.between is not None:
-            raise InputError(f"{data.file}: traits explain coefficients (between); expected none with a family")
-        found = statistics_of(data) if stats is None else stats
-        stores, names = data.stores, data.coefficients
-    else:
-        found, stores = data, tuple(str(i + 1) for i in range(data.n_stores))
-        names = ("intercept", *(f"x{i}" for i in range(1, data.n_coefficients)))
-    if not isinstance(found, DesignCounts):
-        raise InputError("log sales are fitted by the linear mixed model, which needs no quadrature")
-    columns = positions(names if random is None else random, names)
+    given = described(data, stats, _statistics)
+    own = of_stores(given.coefficients, given.between)
+    columns = positions(own if random is None else random, own)
     if not 1 <= quadrature <= MOST_NODES:
         raise InputError(f"quadrature is {quadrature}; expected 1 (Laplace) to {MOST_NODES} nodes")
     if quadrature > 1 and columns.size > MOST_DIRECTIONS:
@@ -142,13 +157,37 @@ def fit_glmm(
             f"quadrature takes at most {MOST_DIRECTIONS} coefficients that vary between stores, not {columns.size}; "
             "expected fewer, or 1 node (Laplace)"
         )
+    return _fit(given, columns, quadrature)
+
+
+def refitted(fit: GlmmFit, random: Sequence[str]) -> GlmmFit:
+    """The model of the same stores with other random coefficients, by the same quadrature."""
+    given = Described(fit.statistics, fit.stores, fit.coefficients, fit.between)
+    return _fit(given, positions(random, fit.of_stores), fit.quadrature)
+
+
+def without_traits(fit: GlmmFit) -> GlmmFit:
+    """The model of the same stores in which no traits explain the coefficients."""
+    if fit.between is None:
+        return fit
+    given = Described(contracted(fit.statistics, fit.between), fit.stores, fit.of_stores, None)
+    return _fit(given, positions(fit.random, fit.of_stores), fit.quadrature)
+
+
+def _statistics(panel: Panel) -> DesignCounts:
+    found = statistics_of(panel)
+    if not isinstance(found, DesignCounts):
+        raise InputError("log sales are fitted by the linear mixed model, which needs no quadrature")
+    return found
+
+
+def _fit(given: Described[DesignCounts], columns: Ints, quadrature: int) -> GlmmFit:
     with threadpool_limits(1, user_api="blas"):
-        return _fit(found, stores, names, columns, quadrature)
+        return _fitted(given, columns, quadrature)
 
 
-def _fit(
-    stats: DesignCounts, stores: tuple[str, ...], names: tuple[str, ...], columns: Ints, quadrature: int
-) -> GlmmFit:
+def _fitted(given: Described[DesignCounts], columns: Ints, quadrature: int) -> GlmmFit:
+    stats, stores, names, between = given
     n, _ = pooled_designs(stats)
     back = orthogonal_coordinates((stats.x * n[:, None]).T @ stats.x / n.sum(), columns, names)
     cells = cells_of(stats, back)
@@ -161,6 +200,7 @@ def _fit(
     omega = omega @ omega.T
     parameters = MixedParameters(back @ top.place.mu, omega, float(np.exp(top.place.log_sigma)))
     covariance, identified = _covariance(top)
+    of_root = slice(p, p + len(top.basis))
     mu_covariance = back @ covariance[:p, :p] @ back.T
     log_likelihood = float(store_log_likelihoods(stats, parameters, quadrature).sum())
     n_parameters = p + q * (q + 1) // 2 + stats.family.dispersed
@@ -168,8 +208,9 @@ def _fit(
         parameters=parameters,
         log_likelihood=log_likelihood,
         mu_covariance=0.5 * (mu_covariance + mu_covariance.T),
-        sd_errors=_sd_errors(covariance[p : p + len(top.basis)][:, p : p + len(top.basis)], inside, top, columns, p),
-        sigma_error=parameters.sigma * float(np.sqrt(covariance[-1, -1])) if stats.family.dispersed else float("nan"),
+        spread=spread(omega[np.ix_(columns, columns)], own_root, inside @ top.basis, covariance[of_root, of_root]),
+        sigma_rule="common" if stats.family.dispersed else "fixed",
+        sigma_error=parameters.sigma * float(np.sqrt(covariance[-1, -1])) if stats.family.dispersed else 0.0,
         n_parameters=n_parameters,
         criteria=criteria(
             log_likelihood, n_parameters, 0, stats.n_stores, stats.n_observations, np.ones((stats.n_stores, 1))
@@ -183,6 +224,7 @@ def _fit(
         statistics=stats,
         stores=stores,
         coefficients=names,
+        between=between,
         warnings=_warnings(top, identified, parameters, stats, names),
     )
 
@@ -220,23 +262,12 @@ def _covariance(top: Top) -> tuple[Floats, bool]:
     return covariance, known
 
 
-def _sd_errors(covariance: Floats, inside: Floats, top: Top, columns: Ints, p: int) -> Floats:
-    """Standard errors of standard deviations by the delta method; (coefficient,), NaN where nothing varies."""
-    errors = np.full(p, np.nan)
-    root = inside @ top.place.root
-    for a, column in enumerate(columns):
-        sd = float(np.sqrt(np.square(root[a]).sum()))
-        if sd > 0.0:
-            slope = np.einsum("jb,b->j", inside[a] @ top.basis, root[a]) / sd
-            errors[column] = np.sqrt(slope @ covariance @ slope)
-    return errors
-
-
 def _warnings(
     top: Top, identified: bool, parameters: MixedParameters, stats: DesignCounts, names: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Why not to trust a fit; each reason a sentence. That Omega is singular is an answer and no reason."""
     reasons = told_of_separation(stats, parameters.mu[None], names)
+    reasons = reasons or told_of_infinite_spread(stats, parameters.omega, names)
     if not reasons and not top.summit.converged:
         reasons.append(f"the mixed model did not converge in {top.iterations} Newton steps")
     elif not reasons and not identified:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from em.ascent import Point, Summit, climb
+from em.ascent import BELOW_ROUNDING, Point, Summit, climb
 from em.covariance_rank import upward_direction
 from em.families.family import Family
 from em.quadrature import Rule, integrate, product_rule
@@ -22,6 +22,7 @@ FIRST_SD = 0.5  # of eta, in every random direction, where the climb starts
 NO_VARIANCE = 1e-10  # variance of eta below which a direction of Omega counts as zero
 DIFFERENCE = 1e-5  # step of the differences of scores that make the information
 LOWEST = np.log(1e-3)  # of log sigma: variances within a millionth of those without dispersion, on the scale of eta
+ROUNDING = 1e-15  # of what a log-likelihood is the small difference of, such as log y! of a count of a billion
 TRIED = 1e-2  # standard deviation of eta with which a direction is tried
 
 
@@ -53,6 +54,11 @@ class CarrierSum(NamedTuple):
         value = self.count @ self.family.carrier(self.y, self.trials, log_sigma)
         slope, _ = self.family.carrier_slopes(self.y, self.trials, log_sigma)
         return float(value), float(self.count @ slope)
+
+    def rounding(self, log_sigma: float) -> float:
+        """How much rounding can hide in the log-likelihood, whose other part is as large as this one."""
+        whole = self.count @ np.abs(self.family.carrier(self.y, self.trials, log_sigma))
+        return max(BELOW_ROUNDING, ROUNDING * float(whole))
 
 
 class Place(NamedTuple):
@@ -129,7 +135,7 @@ def _climb(problem: Problem, place: Place, nodes: int) -> Top:
             information[j] = (score - _value_and_score(problem, ahead, basis, rule, start_modes)[1]) / DIFFERENCE
         return Point(value, score, 0.5 * (information + information.T))
 
-    summit = climb(evaluate, start, lower=lower, most=STEPS)
+    summit = climb(evaluate, start, lower=lower, most=STEPS, rounding=problem.carrier.rounding(place.log_sigma))
     return Top(placed(problem, summit.place, basis), summit, basis, nodes, summit.iterations)
 
 

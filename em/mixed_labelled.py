@@ -1,11 +1,12 @@
 """Fits whose stores differ inside a segment, with their names: an xarray Dataset, and a page of plain text."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from em.explained_by_traits import effects
+from em.glmm import GlmmFit
 from em.mixed_model import MixedFit
 from em.normal_mixture_fit import NormalMixtureFit
 from em.variance_components import variance_components
@@ -49,16 +50,29 @@ def dataset(fit: MixedFit | NormalMixtureFit) -> xr.Dataset:
             "sigma": ((), np.asarray(p.sigma)),
             "mu_se": ("coefficient", fit.standard_errors[:n]),
         }
-    found = effects(fit)
-    if found is not None and fit.between is not None:
-        coords["trait"] = list(fit.between.names)
-        variables |= {
-            "gamma": (("trait", "coefficient"), found.estimate),
-            "gamma_se": (("trait", "coefficient"), found.error),
-            "trait_mean": ("trait", fit.between.mean),
-        }
+    more = of_traits(fit)
     attributes = {"log_likelihood": fit.log_likelihood, "n_parameters": fit.n_parameters, **fit.criteria._asdict()}
-    return xr.Dataset(variables, coords, attributes | {"converged": int(fit.converged)})
+    return xr.Dataset(variables | more.variables, coords | more.coords, attributes | {"converged": int(fit.converged)})
+
+
+class OfTraits(NamedTuple):
+    """What a Dataset holds of traits: variables and coordinates, none where nothing explains the coefficients."""
+
+    variables: dict[str, Any]
+    coords: dict[str, Any]
+
+
+def of_traits(fit: MixedFit | GlmmFit | NormalMixtureFit) -> OfTraits:
+    """The effects of traits with their standard errors, per unit of the trait, and the means of the traits."""
+    found = effects(fit)
+    if found is None or fit.between is None:
+        return OfTraits({}, {})
+    variables = {
+        "gamma": (("trait", "coefficient"), found.estimate),
+        "gamma_se": (("trait", "coefficient"), found.error),
+        "trait_mean": ("trait", fit.between.mean),
+    }
+    return OfTraits(variables, {"trait": list(fit.between.names)})
 
 
 def describe(fit: MixedFit) -> str:
@@ -79,7 +93,7 @@ def describe(fit: MixedFit) -> str:
     for a, name in enumerate(fit.random):
         for c in range(a):
             lines.append(f"correlation of {fit.random[c]} and {name}: {at.correlation[a, c]:.4f}")
-    lines += _effects(fit)
+    lines += told_effects(fit)
     lines += [f"singular: {told}" for told in fit.singular]
     return "\n".join([*lines, *(f"not to be trusted: {reason}" for reason in fit.warnings)])
 
@@ -99,12 +113,12 @@ def describe_segments(fit: NormalMixtureFit) -> str:
             error = _bracketed(np.nan if errors is None else errors.mu[k, c])
             lines.append(f"{head}  {name:<16}{p.mu[k, c]:10.4f}{error}{sd[k, c]:12.4f}")
         lines += [f"singular: {told}" for told in fit.singular[k]]
-    lines += _effects(fit)
+    lines += told_effects(fit)
     lines.append(f"{fit.starts_at_best} of {fit.starts_tried} starts reached this optimum; converged: {fit.converged}")
     return "\n".join([*lines, *(f"not to be trusted: {reason}" for reason in fit.warnings)])
 
 
-def _effects(fit: MixedFit | NormalMixtureFit) -> list[str]:
+def told_effects(fit: MixedFit | GlmmFit | NormalMixtureFit) -> list[str]:
     """A line for each effect of a trait on a coefficient, per unit of the trait."""
     found = effects(fit)
     if found is None or fit.between is None:

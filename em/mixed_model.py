@@ -5,7 +5,7 @@
 Omega a full covariance over a chosen subset of coefficients and zero for the others (Laird & Ware 1982).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
@@ -16,6 +16,7 @@ from em.between import Between, contracted, effect_names, expanded, separated, s
 from em.conditional import ConditionalModes, StoreCoefficients, conditional_modes
 from em.covariance_rank import Covariance, singularities
 from em.criteria import Criteria, criteria
+from em.design_counts import DesignCounts
 from em.designs import whitening
 from em.errors import InputError
 from em.likelihood import component_loglik
@@ -166,7 +167,7 @@ def fit_mixed_model(
     InputError
         When a name is not possible, or the stores together do not identify every coefficient.
     """
-    stats, stores, names, between = described(data, stats)
+    stats, stores, names, between = described(data, stats, store_statistics)
     own = of_stores(names, between)
     columns = positions(own if random is None else random, own)
     if sigma not in get_args(MixedSigmaRule):
@@ -205,17 +206,24 @@ def _fit_stores(
     return _fit(found, back, stats, stores, names, between, sigma, reml)
 
 
-class Described(NamedTuple):
+class Described[Stores](NamedTuple):
     """What is fitted: statistics of the stores, their names and those of the coefficients, with effects of traits."""
 
-    statistics: GaussianStatistics
+    statistics: Stores
     stores: tuple[str, ...]
     coefficients: tuple[str, ...]
     between: Between | None
 
 
-def described(data: Panel | GaussianStatistics, stats: GaussianStatistics | None) -> Described:
+def described[Stores: (GaussianStatistics, DesignCounts)](
+    data: Panel | Stores, stats: Stores | None, statistics: Callable[[Panel], Stores]
+) -> Described[Stores]:
     """What a panel or the statistics of its stores give to fit.
+
+    Parameters
+    ----------
+    stats : of the panel, when they are already at hand.
+    statistics : gives them, when they are not.
 
     Raises
     ------
@@ -225,12 +233,13 @@ def described(data: Panel | GaussianStatistics, stats: GaussianStatistics | None
     if isinstance(data, Panel):
         if len(data.stores) < 2:
             raise InputError(f"{data.file}: one store; expected at least two, to tell how stores differ")
-        stats, names = store_statistics(data) if stats is None else stats, data.coefficients
+        stats, names = statistics(data) if stats is None else stats, data.coefficients
         if data.between is None:
             return Described(stats, data.stores, names, None)
         every = (*names, *effect_names(data.between.names, names))
         return Described(expanded(stats, data.between), data.stores, every, data.between)
-    names = ("intercept", "log_price", *(f"x{i}" for i in range(2, data.n_coefficients)))[: data.n_coefficients]
+    second = "x1" if isinstance(data, DesignCounts) else "log_price"
+    names = ("intercept", second, *(f"x{i}" for i in range(2, data.n_coefficients)))[: data.n_coefficients]
     return Described(data, tuple(str(i + 1) for i in range(data.n_stores)), names, None)
 
 

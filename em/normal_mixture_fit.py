@@ -18,7 +18,7 @@ from em.mixture import MixtureParameters
 from em.normal_mixture import NormalMixtureParameters, memberships
 from em.normal_mixture_climb import NormalMixtureErrors, Top, standard_errors
 from em.normal_mixture_search import EM_STEPS, ENOUGH, Found, search
-from em.panel import Panel
+from em.panel import Panel, store_statistics
 from em.regressions import anchors
 from em.scatter import against_fixed_sigma, sigma_floor
 from em.statistics import Floats, GaussianStatistics, Ints
@@ -150,7 +150,7 @@ def fit_normal_mixture(
     InputError
         When K, starts, sigma or a name is not possible for these data.
     """
-    given = described(data, stats)
+    given = described(data, stats, store_statistics)
     _check(given.statistics, k, sigma, starts, seed)
     continuum = fit_mixed_model(data, random=random, sigma=sigma, stats=stats)
     stats, stores, names, _ = given

@@ -10,7 +10,7 @@ from em.bound import bound
 from em.mixture import MixtureParameters, Model, above_floor
 from em.regressions import Stores, anchors, some_stores
 from em.starts import choose, each, em_steps, random_starts, search
-from em.statistics import Floats, GaussianStatistics
+from em.statistics import Floats
 from em.steepest import improve
 
 SAME = 1e-3  # two log-likelihoods closer than this belong to one optimum
@@ -73,7 +73,7 @@ def best_optimum(
             best, at_best = better, int((loglik > better.log_likelihood - SAME).sum())
         if at_best >= min(ENOUGH, starts):
             break
-        if isinstance(stats, GaussianStatistics) and model.sigma == "fixed" and part is stats and steepest < SAME:
+        if model.sigma == "fixed" and part is stats and steepest < SAME:
             limit = bound(stats, best.parameters.theta)
             certified = limit is not None and limit.log_likelihood < best.log_likelihood + SAME
             if certified:

@@ -170,8 +170,6 @@ def read_panel(
                 f"{family} brings"
             )
         sales = None if named == "sales" else named
-    if between is not None and family != LOG_SALES:
-        raise InputError(f"traits that explain coefficients (between) do not go with --family {family}; expected none")
     columns = Columns(
         store, week, sales, price, tuple(covariates), formula, membership, between, family, exposure, trials
     )

@@ -3,7 +3,7 @@
 A variance of zero lies on the edge of what is possible. With q random coefficients in the larger model and one of them,
 its variance and q - 1 covariances, left out, the statistic is distributed as chi-squared with q - 1 or q degrees of
 freedom, each half of the time (Self & Liang 1987, case 6; Stram & Lee 1994, case 3). The naive chi-squared with q is
-conservative.
+conservative. For families other than the Gaussian the likelihoods are those of the fit's own quadrature.
 """
 
 from typing import NamedTuple
@@ -11,8 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import chdtrc
 
+from em import glmm, mixed_model
 from em.errors import InputError
-from em.mixed_model import MixedFit, refitted
+from em.glmm import GlmmFit
+from em.mixed_model import MixedFit
 
 
 class RandomEffectTest(NamedTuple):
@@ -34,7 +36,7 @@ class RandomEffectTest(NamedTuple):
     p_value_naive: float
 
 
-def random_effect_test(fit: MixedFit, coefficient: str) -> RandomEffectTest:
+def random_effect_test(fit: MixedFit | GlmmFit, coefficient: str) -> RandomEffectTest:
     """Test that a coefficient does not vary between stores, against a fit in which it does.
 
     Raises
@@ -46,8 +48,11 @@ def random_effect_test(fit: MixedFit, coefficient: str) -> RandomEffectTest:
         raise InputError(
             f"{coefficient!r} does not vary between stores in this fit; expected one of {', '.join(fit.random)}"
         )
-    smaller = refitted(fit, [name for name in fit.random if name != coefficient], reml=fit.restricted)
-    q = len(fit.random)
+    q, others = len(fit.random), [name for name in fit.random if name != coefficient]
+    if isinstance(fit, MixedFit):
+        smaller = mixed_model.refitted(fit, others, reml=fit.restricted)
+    else:
+        smaller = glmm.refitted(fit, others)
     statistic = max(2.0 * (_maximised(fit) - _maximised(smaller)), 0.0)
     return RandomEffectTest(coefficient, statistic, (q - 1, q), *boundary_p_values(statistic, q))
 
@@ -59,5 +64,7 @@ def boundary_p_values(statistic: float, q: int) -> tuple[float, float]:
     return 0.5 * (below + naive), naive
 
 
-def _maximised(fit: MixedFit) -> float:
-    return fit.log_likelihood if fit.restricted_log_likelihood is None else fit.restricted_log_likelihood
+def _maximised(fit: MixedFit | GlmmFit) -> float:
+    if isinstance(fit, GlmmFit) or fit.restricted_log_likelihood is None:
+        return fit.log_likelihood
+    return fit.restricted_log_likelihood

@@ -12,6 +12,7 @@ from scipy.optimize import linprog
 
 from em.design_counts import DesignCounts, by_design
 from em.statistics import Floats
+from em.table import shorten
 
 FAR = 12.0  # linear predictor beyond which an estimate may be infinite
 MEMBER = 1e-6  # probability of membership below which a store says nothing about a segment
@@ -47,15 +48,51 @@ def separating_direction(x: Floats, n: Floats, total: Floats, infinite_at: tuple
     return direction / np.abs(direction).max()
 
 
+def told_of_infinite_spread(stats: DesignCounts, omega: Floats, names: Sequence[str]) -> list[str]:
+    """A sentence where stores' own coefficients tell their responses apart, so that no finite spread is wide enough.
+
+    Parameters
+    ----------
+    omega : (coefficient, coefficient) covariance between stores.
+    """
+    rows = np.bincount(stats.design, stats.n, stats.offset.size)
+    sd = float(np.sqrt(rows @ np.einsum("dp,pq,dq->d", stats.x, omega, stats.x) / rows.sum()))
+    if sd < FAR or not any(stats.family.infinite_at):
+        return []
+    which = ", ".join(name for name, variance in zip(names, np.diagonal(omega), strict=True) if variance > 0.0)
+    return [
+        f"separation inside stores: {which} of their own can tell responses of stores apart without error (linear "
+        f"predictors differ between stores by {sd:.3g}), so the spread is infinite and the numbers given mean nothing"
+    ]
+
+
 def told_of_separation(
-    stats: DesignCounts, theta: Floats, names: Sequence[str], memberships: Floats | None = None
+    stats: DesignCounts,
+    theta: Floats,
+    names: Sequence[str],
+    memberships: Floats | None = None,
+    stores: Sequence[str] = (),
 ) -> list[str]:
-    """A sentence for each segment whose coefficients are infinite.
+    """A sentence for each segment whose coefficients are infinite; see `separations`."""
+    return [
+        f"{found}, so these coefficients are infinite and the numbers given for them mean nothing"
+        for found in separations(stats, theta, names, memberships, stores)
+    ]
+
+
+def separations(
+    stats: DesignCounts,
+    theta: Floats,
+    names: Sequence[str],
+    memberships: Floats | None = None,
+    stores: Sequence[str] = (),
+) -> list[str]:
+    """In words for each segment whose coefficients are infinite, why they are.
 
     Parameters
     ----------
     theta : (segment, coefficient) estimates.
-    memberships : (store, segment); None when there is one segment of all.
+    memberships, stores : (store, segment) and names of stores; none when there is one segment of all.
     """
     shares = np.ones((stats.n_stores, 1)) if memberships is None else memberships
     told = []
@@ -72,9 +109,18 @@ def told_of_separation(
                 for name, toward in zip(names, direction, strict=True)
                 if abs(toward) > 1e-4
             )
-            where = "" if len(theta) == 1 else f"segment {k + 1}: "
-            told.append(
-                f"{where}separation: {infinite} can tell responses apart without error, so these coefficients are "
-                "infinite and the numbers given for them mean nothing"
-            )
+            where = ""
+            if len(theta) > 1:
+                own = [name for name, share in zip(stores, shares[:, k], strict=True) if share > 0.5]
+                where = f"segment {k + 1} ({shorten(own) or 'no store'}): "
+            told.append(f"{where}separation: {_cause(n, total, infinite)}")
     return told
+
+
+def _cause(n: Floats, total: Floats, infinite: str) -> str:
+    """What is told apart by which coefficients, from numbers and totals (design,)."""
+    if not total.any():
+        return f"every response is zero, which needs {infinite}"
+    if np.array_equal(n, total):
+        return f"every trial succeeded, which needs {infinite}"
+    return f"{infinite} can tell responses apart without error"

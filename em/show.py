@@ -29,7 +29,7 @@ def show(
     best = next(fit for fit in fits if fit.k == best_k)
     for line in told_of_criteria(fits, best_k):
         say(line)
-    if limit is None and panel.response is None and panel.traits is None and fits[0].model.sigma == "fixed":
+    if limit is None and panel.traits is None and fits[0].model.sigma == "fixed":
         say(
             "No bound over all numbers of segments: the best mixing distribution has too many points, or the panel too "
             "many stores."

@@ -23,7 +23,7 @@ Z = 1.959964  # of a 95 % interval
 
 def show_continuum(
     panel: Panel,
-    fit: MixedFit,
+    fit: MixedFit | GlmmFit,
     intervals: Sequence[Interval],
     method: str,
     tests: Sequence[RandomEffectTest],
@@ -51,37 +51,6 @@ def show_continuum(
         say(f"No distribution of stores' coefficients can gain more than {gap:.3g} in log-likelihood over this normal.")
 
 
-def show_glmm(panel: Panel, fit: GlmmFit) -> None:
-    """Print what was read, the means and standard deviations on the scale of the linear predictor, and the fit."""
-    console, say = opened(panel, 3)
-    family, at = fit.statistics.family, fit.parameters
-    by = "Laplace's approximation" if fit.quadrature == 1 else f"{fit.quadrature} nodes of quadrature"
-    table = narrow(f"{family.name} mixed model, {family.link} link, by {by}")
-    for name in ("", "estimate", "se"):
-        table.add_column(name, justify="right" if name else "left")
-    table.add_row("[bold]means of stores (fixed effects)")
-    for name, value, error in zip(fit.coefficients, at.mu, fit.standard_errors, strict=True):
-        table.add_row(escape(name), _number(value), _number(error))
-    table.add_row("[bold]between stores" + ("" if fit.random else ": no coefficient varies"))
-    columns = [fit.coefficients.index(name) for name in fit.random]
-    sd = np.sqrt(np.diagonal(at.omega))
-    for name, c in zip(fit.random, columns, strict=True):
-        table.add_row(f"sd of {escape(name)}", _number(sd[c]), _number(fit.sd_errors[c]))
-    for a, c in combinations(columns, 2):
-        correlation = at.omega[a, c] / (sd[a] * sd[c]) if sd[a] * sd[c] > 0.0 else np.nan
-        names = escape(f"{fit.coefficients[a]}, {fit.coefficients[c]}")
-        table.add_row(f"correlation {names}", _number(correlation), "")
-    if family.dispersed:
-        table.add_row("[bold]inside stores")
-        table.add_row("sigma (dispersion)", _number(at.sigma), _number(fit.sigma_error))
-    console.print(table)
-    for told in fit.singular:
-        say(f"singular: {told}")
-    names = ("aic", "bic", "bic_stores")
-    told = ", ".join(f"{in_words(name)} {getattr(fit.criteria, name):.3f}" for name in names)
-    say(f"log-likelihood {fit.log_likelihood:.4f}, {fit.n_parameters} parameters, {told}")
-
-
 def show_normal_mixture(panel: Panel, fits: Sequence[NormalMixtureFit], best_k: int, limit: Bound | None) -> None:
     """Print what was read, all K beside each other, and the segments of the best with how stores differ inside them."""
     console, say = opened(panel, len(fits))
@@ -102,12 +71,10 @@ def show_normal_mixture(panel: Panel, fits: Sequence[NormalMixtureFit], best_k: 
             say(f"segment {k + 1}, singular: {told}")
 
 
-def _estimates(fit: MixedFit, intervals: Sequence[Interval], method: str) -> Table:
+def _estimates(fit: MixedFit | GlmmFit, intervals: Sequence[Interval], method: str) -> Table:
     """Means, standard deviations, correlations and sigma: estimate, standard error, interval."""
-    at, by = variance_components(fit), "REML" if fit.restricted else "maximum likelihood"
-    # Profiles belong to the likelihood, whose own estimates REML's are near but not the same as.
-    of_ml = " of maximum likelihood" if fit.restricted and method == "profile" else ""
-    table = narrow(f"Mixed model by {by} (95 % intervals: {method}{of_ml})")
+    at = variance_components(fit)
+    table = narrow(f"{_fitted_by(fit)} (95 % intervals: {method}{_of_likelihood(fit, method)})")
     table.add_column("", overflow="fold")
     for name in ("estimate", "se", "from", "to"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -139,12 +106,26 @@ def _estimates(fit: MixedFit, intervals: Sequence[Interval], method: str) -> Tab
             first,
             second,
         )
-    table.add_row("[bold]inside stores")
-    if fit.sigma_rule == "fixed":
+    if isinstance(fit, MixedFit) or fit.statistics.family.dispersed:
+        table.add_row("[bold]inside stores")
+    if fit.sigma_rule == "common":
+        add("sigma" + " (dispersion)" * isinstance(fit, GlmmFit), at.sigma, at.sigma_error, "sigma")
+    elif isinstance(fit, MixedFit):
         table.add_row("sigma", _number(at.sigma), "fixed")
-    else:
-        add("sigma", at.sigma, at.sigma_error, "sigma")
     return table
+
+
+def _fitted_by(fit: MixedFit | GlmmFit) -> str:
+    if isinstance(fit, MixedFit):
+        return f"Mixed model by {'REML' if fit.restricted else 'maximum likelihood'}"
+    family = fit.statistics.family
+    by = "Laplace's approximation" if fit.quadrature == 1 else f"{fit.quadrature} nodes of quadrature"
+    return f"{family.name} mixed model, {family.link} link, by {by}"
+
+
+def _of_likelihood(fit: MixedFit | GlmmFit, method: str) -> str:
+    """Profiles belong to the likelihood, whose own estimates REML's are near but not the same as."""
+    return " of maximum likelihood" if isinstance(fit, MixedFit) and fit.restricted and method == "profile" else ""
 
 
 def _explained_by_traits(told: Sequence[DifferenceExplained]) -> Table:
@@ -190,19 +171,22 @@ def _tests(tests: Sequence[RandomEffectTest]) -> Table:
     return table
 
 
-def _summary(fit: MixedFit) -> Table:
+def _summary(fit: MixedFit | GlmmFit) -> Table:
     """Log-likelihood, criteria and shares of variance."""
-    table = narrow("How well it fits" + (" (log-likelihood at the REML estimates)" if fit.restricted else ""))
+    restricted = fit.restricted_log_likelihood if isinstance(fit, MixedFit) else None
+    table = narrow("How well it fits" + (" (log-likelihood at the REML estimates)" if restricted is not None else ""))
     table.add_column("")
     table.add_column("", justify="right")
     table.show_header = False
-    if fit.restricted_log_likelihood is not None:
-        table.add_row("REML criterion (log)", f"{fit.restricted_log_likelihood:.4f}")
+    if restricted is not None:
+        table.add_row("REML criterion (log)", f"{restricted:.4f}")
     table.add_row("log-likelihood", f"{fit.log_likelihood:.4f}")
     table.add_row("parameters", str(fit.n_parameters))
     for name in ("aic", "bic", "bic_stores", "bic_hybrid"):
         table.add_row(in_words(name), f"{getattr(fit.criteria, name):.3f}")
     shares = explained(fit)
+    if shares is not None and isinstance(fit, GlmmFit) and fit.statistics.family.link != "identity":
+        table.add_row(f"variance explained, under the {fit.statistics.family.link} link")
     if shares is not None:
         table.add_row("R2 marginal (means alone)", f"{shares.r2_marginal:.4f}")
         table.add_row("R2 conditional (with the stores' own)", f"{shares.r2_conditional:.4f}")

@@ -6,6 +6,8 @@ theta = (sum u_i X_i'X_i)^-1 sum u_i X_i'y_i with u_i = f_i(theta) / g_i, each s
 other than the Gaussian by the regression weighted with u_i.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from em.accelerate import Optimum, newton
@@ -14,39 +16,48 @@ from em.mixture import MixtureParameters, Model, above_floor, log_weights
 from em.regressions import Stores, segment_loglik, weighted_regressions
 from em.statistics import Floats
 
+STILL = 1e-3  # gain in the logarithm of the sum of f_i / g_i below which a candidate far from every store has settled
 
-def rates(stats: Stores, loglik: Floats, theta: Floats, sigma: float) -> tuple[Floats, Floats]:
-    """D at given coefficients, and the ratios f_i / g_i.
+
+class Rates(NamedTuple):
+    """D at some coefficients (candidate,), log(D + stores), and the stores' shares of that sum (store, candidate)."""
+
+    value: Floats
+    height: Floats
+    shares: Floats
+
+
+def rates(stats: Stores, loglik: Floats, theta: Floats, sigma: float) -> Rates:
+    """D at given coefficients.
 
     Parameters
     ----------
     loglik : (store,) log g_i of the mixture.
     theta : (candidate, coefficient)
     sigma : residual standard deviation of the segment to be added.
-
-    Returns
-    -------
-    D (candidate,) and ratios (store, candidate)
     """
-    component = segment_loglik(stats, theta, np.full(len(theta), sigma))
-    ratios = np.exp(np.clip(component - loglik[:, None], -700.0, 700.0))
-    return ratios.sum(0) - stats.n_stores, ratios
+    log_ratio = segment_loglik(stats, theta, np.full(len(theta), sigma)) - loglik[:, None]
+    # Far from every store the ratios are nothing, but the nearest still leads the way.
+    top = log_ratio.max(0)
+    shares = np.exp(np.maximum(log_ratio - top, -700.0))
+    total = shares.sum(0)
+    value = np.exp(np.clip(top, -700.0, 700.0)) * total - stats.n_stores
+    return Rates(value, top + np.log(total), shares / total)
 
 
 def ascend(
     stats: Stores, loglik: Floats, theta: Floats, sigma: float, *, steps: int, tol: float = 1e-9
 ) -> tuple[Floats, Floats]:
     """Candidates moved uphill on D for a number of steps: theta (candidate, coefficient) and D (candidate,)."""
-    value, ratios = rates(stats, loglik, theta, sigma)
+    at = rates(stats, loglik, theta, sigma)
     for _ in range(steps):
-        weights, here = ratios / np.maximum(ratios.sum(0), 1e-300), np.full(len(theta), sigma)
-        moved, _ = weighted_regressions(stats, weights, Model(), MixtureParameters(here, theta, here))
-        before = value
-        value, ratios = rates(stats, loglik, moved, sigma)
-        theta = moved
-        if np.max(value - before) < tol:
+        here = np.full(len(theta), sigma)
+        theta, _ = weighted_regressions(stats, at.shares, Model(), MixtureParameters(here, theta, here))
+        before = at
+        at = rates(stats, loglik, theta, sigma)
+        if np.max(at.value - before.value) < tol and np.max(at.height - before.height) < STILL:
             break
-    return theta, value
+    return theta, at.value
 
 
 def peaks(
@@ -57,12 +68,14 @@ def peaks(
     *,
     most: int = 12,
     keep: int | None = 48,
+    width: Floats | float = np.inf,
 ) -> tuple[Floats, Floats]:
     """Find the highest distinct local maxima of D that ascents from the candidates reach.
 
     Parameters
     ----------
     keep : how many of the candidates go on after the first few steps, by D; None lets every one climb to its peak.
+    width : of a peak in each coefficient, (coefficient,), where it can be below a hundredth.
 
     Returns
     -------
@@ -72,7 +85,7 @@ def peaks(
     for steps, grid in ((5, 1e-2), (10, 1e-2), (60, 1e-4)):
         theta, value = ascend(stats, loglik, theta, sigma, steps=steps)
         # Climbers that have met go on as one.
-        _, first = np.unique(np.round(theta / grid), axis=0, return_index=True)
+        _, first = np.unique(np.round(theta / np.minimum(grid, width)), axis=0, return_index=True)
         first = first[np.argsort(-value[first])][:keep]
         theta, value = theta[first], value[first]
     return theta[:most], value[:most]

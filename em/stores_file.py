@@ -25,10 +25,9 @@ def write_stores(path: Path, panel: Panel, fits: Sequence[MixtureFit | MixedFit 
             columns |= segment_columns(fit.memberships)
         if not isinstance(fit, MixtureFit):
             of, before = fit.store_coefficients, "" if isinstance(fit, MixedFit | GlmmFit) else f"k{fit.k}_"
-            names = fit.coefficients if isinstance(fit, GlmmFit) else fit.of_stores
             sd = np.sqrt(np.diagonal(of.covariance, axis1=-2, axis2=-1))
             told = {"": of.mean, "_sd": sd, "_pooling": of.pooling}
-            columns |= coefficient_columns(names, told, before)
+            columns |= coefficient_columns(fit.of_stores, told, before)
     write_columns(path, panel.stores, np.bincount(panel.store, minlength=len(panel.stores)), columns)
 
 

@@ -5,7 +5,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
+from em.glmm import GlmmFit
 from em.mixed_model import MixedFit
+from em.spread import spread
 from em.statistics import Floats
 from em.variance_slice import root_at
 
@@ -37,7 +39,7 @@ class VarianceComponents(NamedTuple):
     ----------
     sd, sd_error : (random,)
     correlation, correlation_error : (random, random)
-    sigma, sigma_error : residual standard deviation; without error where it is fixed.
+    sigma, sigma_error : residual standard deviation, or a family's dispersion; an error of zero where it is fixed.
     """
 
     sd: Floats
@@ -48,32 +50,22 @@ class VarianceComponents(NamedTuple):
     sigma_error: float
 
 
-def variance_components(fit: MixedFit) -> VarianceComponents:
-    """Components of a fit, standard errors by the delta method from the observed information (mu profiled out)."""
+def variance_components(fit: MixedFit | GlmmFit) -> VarianceComponents:
+    """Components of a fit, standard errors by the delta method from the observed information."""
+    if isinstance(fit, GlmmFit):
+        return VarianceComponents(*fit.spread, fit.parameters.sigma, fit.sigma_error)
     columns, part, summit = fit.random_columns, fit.summit.part, fit.summit.summit
-    q = columns.size
     omega, back = (m[np.ix_(columns, columns)] for m in (fit.parameters.omega, fit.back))
-    sd = np.sqrt(np.diagonal(omega))
-    outer = np.outer(sd, sd)
-    correlation = np.divide(omega, outer, out=np.full((q, q), np.nan), where=outer > 0.0)
-    sd_error, correlation_error = np.full(q, np.nan), np.full((q, q), np.nan)
     sigma_error = 0.0 if fit.sigma_rule == "fixed" else np.nan
     covariance = _inverse(summit.point.information, ~summit.held)
+    own = None
     if covariance is not None:
         if fit.sigma_rule == "common":
             sigma_error = fit.parameters.sigma * float(np.sqrt(covariance[-1, -1]))
-        if fit.summit.rank == q and q:
-            root, moves = back @ root_at(part, summit.place), back @ part.basis
-            slopes = np.einsum("jab,cb->jac", moves, root)
-            slopes = slopes + np.swapaxes(slopes, -1, -2)  # of Omega, (free, q, q)
-            by_sd = np.diagonal(slopes, axis1=-2, axis2=-1) / (2.0 * sd)
-            own = covariance[: len(moves), : len(moves)]
-            sd_error = _errors(by_sd, own)
-            relative = by_sd / sd
-            by_correlation = slopes / outer - correlation * (relative[:, :, None] + relative[:, None, :])
-            correlation_error = _errors(by_correlation.reshape(len(moves), q * q), own).reshape(q, q)
-            np.fill_diagonal(correlation_error, 0.0)
-    return VarianceComponents(sd, sd_error, correlation, correlation_error, fit.parameters.sigma, float(sigma_error))
+        if fit.summit.rank == columns.size:
+            own = covariance[: len(part.basis), : len(part.basis)]
+    found = spread(omega, back @ root_at(part, summit.place), back @ part.basis, own)
+    return VarianceComponents(*found, fit.parameters.sigma, float(sigma_error))
 
 
 def _inverse(information: Floats, free: np.ndarray) -> Floats | None:
@@ -91,12 +83,7 @@ def _inverse(information: Floats, free: np.ndarray) -> Floats | None:
     return covariance
 
 
-def _errors(slopes: Floats, covariance: Floats) -> Floats:
-    """Standard errors by the delta method; slopes (free, quantity)."""
-    return np.sqrt(np.einsum("ja,jk,ka->a", slopes, covariance, slopes))
-
-
-def wald_intervals(fit: MixedFit, *, level: float = 0.95) -> list[Interval]:
+def wald_intervals(fit: MixedFit | GlmmFit, *, level: float = 0.95) -> list[Interval]:
     """Intervals from standard errors: of standard deviations on the logarithmic scale, of correlations on atanh's.
 
     They are quick and rough; `em.profile` is the better judge of variances.

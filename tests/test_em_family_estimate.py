@@ -1,13 +1,13 @@
 """`em.estimate --family`: counts, choices and amounts from the file to results.json, and what is refused."""
 
 import json
-from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from em.between import centred_traits
+from em.bootstrap import draw_replicates
 from em.design_counts import DesignCounts
 from em.estimate import command
 from em.glmm import fit_glmm
@@ -63,10 +63,16 @@ def test_segments_and_a_continuum_of_each_family(ended, visits, tmp_path, family
     assert end.code == 0, end.err
     assert record["settings"]["family"] == family
     first = record["fits"][0]
-    assert (first["family"], first["k"], record["bound"]) == (family, 1, None)
+    assert (first["family"], first["k"]) == (family, 1)
+    if family in ("poisson", "binomial"):
+        assert 0.0 <= record["fits"][1]["gap_to_bound"] < first["gap_to_bound"]
+        assert "No number of segments can gain more than" in end.out
+    else:
+        assert record["bound"] is None
     assert record["data"]["coefficients"] == ["intercept", "promotion"]
     assert f"{response} ({family}" in end.out
 
+    mixture_gap = first.get("gap_to_bound")
     how += ["--model", "hierarchical", "--random", "intercept", "--quadrature", "7"]
     stores = tmp_path / "stores.csv"
     end, record = told(ended, path, *how, "--stores", stores, out=tmp_path / "continuum.json")
@@ -82,7 +88,26 @@ def test_segments_and_a_continuum_of_each_family(ended, visits, tmp_path, family
     assert entry["standard_errors"]["sd"] == pytest.approx([fit.sd_errors[0]])
     assert abs(np.sqrt(entry["omega"][0][0][0]) - 0.6) < 4.0 * fit.sd_errors[0]
     assert "sd of intercept" in end.out
+    if family in ("poisson", "binomial"):
+        assert 0.0 < entry["gap_to_bound"] < mixture_gap
+    assert entry["interval_method"] == record["settings"]["intervals"] == "wald"
+    ends = {one["kind"]: (one["lower"], one["upper"]) for one in entry["intervals"] if one["of"] == ["intercept"]}
+    assert ends["sd"][0] < np.sqrt(entry["omega"][0][0][0]) < ends["sd"][1]
+    assert f"{ends['sd'][0]:.4f}" in end.out
+    assert entry["random_effect_tests"][0]["p_value"] < 1e-6
+    assert 0.0 < entry["explained"]["intraclass_correlation"] < 1.0
     assert {"theta_intercept", "theta_intercept_pooling"} <= set(pd.read_csv(stores).columns)
+
+
+def test_segments_are_tested_by_drawn_panels(ended, visits, tmp_path, monkeypatch):
+    path, _ = visits
+    monkeypatch.setattr("em.bootstrap.draw_replicates", partial(draw_replicates, jobs=1))
+    how = ["--family", "poisson", "--formula", "visits ~ promotion", "--exposure", "days", "--bootstrap", "4"]
+    end, record = told(ended, path, *how, "--k", "1", "2", "--starts", "5", out=tmp_path / "r.json")
+    assert end.code == 0, end.err
+    test = record["likelihood_ratio_tests"][0]
+    assert (test["k"], test["p_value"], len(test["replicates"])) == (1, 0.2, 4)
+    assert "K = 1 against 2: likelihood ratio" in end.out
 
 
 def test_exposures_and_trials_reach_the_statistics(visits):
@@ -140,14 +165,18 @@ def test_a_wide_file_of_counts_takes_its_price(tmp_path):
         ),
         (["--family", "poisson", "--formula", "visits ~ promotion", "--sigma", "common"], "which has no dispersion"),
         (
-            ["--family", "poisson", "--formula", "visits ~ promotion", "--bootstrap", "9"],
-            "--bootstrap does not go with",
+            ["--family", "poisson", "--formula", "visits ~ promotion", "--between", "days"],
+            "--between does not go with --model mixture",
         ),
         (
             ["--family", "poisson", "--formula", "visits ~ promotion", "--model", "hierarchical", "--between", "days"],
-            "--between does not go with --family poisson; expected no --between",
+            "differs between weeks of the store; expected one value for each store in a trait of --between",
         ),
         (["--family", "poisson", "--formula", "visits ~ promotion", "--quadrature", "5"], "--quadrature does not go"),
+        (
+            ["--family", "poisson", "--model", "hierarchical", "--intervals", "profile"],
+            "--intervals profile does not go with --family poisson; expected wald",
+        ),
         (
             ["--family", "poisson", "--formula", "visits ~ promotion", "--model", "normal-mixture"],
             "expected --model mix",
@@ -190,15 +219,31 @@ def test_posteriors_and_least_squares_ask_for_log_sales(ended, visits, tmp_path)
         store_statistics(read_panel(path, store="shop", formula="visits ~ promotion", family="poisson"))
 
 
-def test_traits_that_explain_coefficients_are_refused(visits):
+def test_traits_explain_coefficients(ended, visits, tmp_path):
     path, frame = visits
-    frame.assign(size=frame.shop % 7).to_csv(path, index=False)
-    how = {"store": "shop", "formula": "visits ~ promotion", "family": "poisson"}
-    with pytest.raises(ValueError, match=r"\(between\) do not go with --family poisson"):
-        read_panel(path, between="size", **how)
-    between = centred_traits(("size",), frame.groupby("shop")[["shop"]].first().to_numpy(float) % 7)
-    with pytest.raises(ValueError, match=r"visits.csv: traits explain coefficients \(between\)"):
-        fit_glmm(replace(read_panel(path, **how), between=between))
+    frame = frame.assign(size=frame.shop % 7)
+    frame["visits"] += np.random.default_rng(0).poisson(frame.visits * np.expm1(0.3 * frame["size"]))
+    frame.to_csv(path, index=False)
+    how = ["--family", "poisson", "--formula", "visits ~ promotion", "--model", "hierarchical", "--between", "size"]
+    stores = tmp_path / "stores.csv"
+    end, record = told(ended, path, *how, "--stores", stores, out=tmp_path / "r.json")
+    assert end.code == 0, end.err
+    entry = record["fits"][0]
+    assert (entry["traits"], entry["trait_means"], np.shape(entry["theta"])) == (["size"], [2.875], (1, 2))
+    assert abs(entry["gamma"][0][0] - 0.3) < 4.0 * entry["standard_errors"]["gamma"][0][0]
+    explained, gain = entry["explained_by_traits"][0], entry["gain_of_traits"]
+    assert explained["share"] > 0.2
+    assert explained["sd_left"] == pytest.approx(np.sqrt(entry["omega"][0][0][0]))
+    assert "visits (poisson, log link) on intercept, promotion, which size explain" in end.out
+    assert "size:promotion" in end.out
+    assert f"The traits gain {0.5 * gain['statistic']:.2f}" in end.out
+    found = pd.read_csv(stores)
+    assert list(found.columns[2:]) == [
+        f"theta_{name}{end}" for name in ("intercept", "promotion") for end in ("", "_sd", "_pooling")
+    ]
+    # A store is drawn to the stores with traits like its own.
+    left = found.theta_intercept - entry["theta"][0][0] - (np.arange(40) % 7 - 2.875) * entry["gamma"][0][0]
+    assert left.std() < np.sqrt(entry["omega"][0][0][0])
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,8 @@ def test_a_store_of_zeros_is_fine_and_a_segment_of_zeros_is_named():
     assert fit.warnings == ()
     three = fit_mixture(concatenate_stores([stats, *[none] * 20]), 3, starts=10)
     assert len(three.warnings) == 1
-    assert three.warnings[0].startswith("K=3: segment 3: separation: intercept (-)")
+    assert three.warnings[0].startswith("K=3: segment 3 (81, 82, ")
+    assert "20 in all)): separation: every response is zero, which needs intercept (-)" in three.warnings[0]
 
 
 def test_sigma_goes_with_the_family():

@@ -91,7 +91,7 @@ def log_density(family: Family, y: Floats, eta: Floats, trials: Floats, log_sigm
 
 
 def linked_mean(family: Family, total: float, n: float) -> float:
-    """Linear predictor at which the mean of n rows, trials or exposure is total / n; half a count off an infinite one."""
+    """Linear predictor at which the mean of n rows (trials, exposure) is total / n; half a count off infinite ones."""
     if family.link == "identity":
         return total / n
     total = total if total > 0.0 else 0.5

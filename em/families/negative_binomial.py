@@ -10,6 +10,8 @@ from scipy.special import betainc, betaln, digamma, expit, log_expit, polygamma
 from em.families.family import DispersionSlopes, Family, Floats, Pair
 from em.families.poisson import HIGHEST, log_mean, whole
 
+WIDEST = 115.0  # of log sigma: the squared size is still a number
+
 
 def _terms(eta: Floats, log_sigma: Floats | float) -> Pair:
     over = eta + 2.0 * log_sigma  # log of mean / size
@@ -37,7 +39,7 @@ def _dispersion_slopes(eta: Floats, log_sigma: Floats | float) -> DispersionSlop
 
 
 def _size(log_sigma: Floats | float) -> Floats:
-    return np.exp(-2.0 * log_sigma)
+    return np.exp(-2.0 * np.minimum(log_sigma, WIDEST))
 
 
 def _carrier(y: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
