@@ -44,7 +44,7 @@ def drawn_stores(fit: "Fit", most: int = DRAWS, seed: int = 0) -> StoreDraws:
 
 
 def new_stores(fit: "Fit", draw: Ints, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Coefficients (store, coefficient) and sigma (store,) of stores not seen, each under a draw of its own (store,)."""
+    """Coefficients (store, coefficient) and sigma (store,) of unseen stores, each under its own draw (store,)."""
     weight = fit.draws.weight[draw]
     segment = np.minimum((np.cumsum(weight, 1) < rng.random((draw.size, 1))).sum(1), weight.shape[1] - 1)
     return of_segments(fit, draw, segment, rng)

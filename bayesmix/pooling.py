@@ -134,19 +134,19 @@ def left_open(fit: Fit) -> Floats:
 
 
 def explained(fit: Fit) -> Explained | None:
-    """Shares of the variance of log sales under every draw of a hierarchical fit, (draw,) each.
+    """Shares of the variance of log sales, or of a linear predictor, under every draw of a hierarchical fit.
 
-    None where there are segments, without an intercept, and for other families, whose rows have no one variance.
+    (draw,) each; None where there are segments, and without an intercept.
     """
-    draws, names, stats = fit.draws, fit.coefficients, fit.statistics
+    draws, names = fit.draws, fit.coefficients
     if fit.model != "hierarchical" or draws.omega is None or "intercept" not in names:
         return None
-    if not isinstance(stats, GaussianStatistics):
-        return None
-    mu, omega = draws.mu[:, 0], draws.omega[:, 0]
+    stats, mu, omega = fit.statistics, draws.mu[:, 0], draws.omega[:, 0]
+    stats = stats if isinstance(stats, GaussianStatistics) else stats.counts
     if fit.between is not None and draws.gamma is not None:  # what traits explain is explained by the means
         effects = draws.gamma.reshape(len(mu), -1)
-        stats, mu = expanded(stats, fit.between), np.concatenate([mu, effects], axis=1)
+        stats = expanded(stats, fit.between)  # pyright: ignore[reportArgumentType]
+        mu = np.concatenate([mu, effects], axis=1)
         omega = np.pad(omega, ((0, 0), *2 * ((0, effects.shape[1]),)))
     return variance_shares(stats, names.index("intercept"), mu, omega, draws.sigma[:, 0])
 

@@ -87,10 +87,6 @@ def _of_family(fit: Fit, words: ResponseWords, curves: Sequence[int], unread: st
         "totals."
     )
     if fit.model == "hierarchical":
-        found.append(
-            f"No shares of variance explained: {words.family.name} rows have no residual variance on the scale of the "
-            "linear predictor, and every convention for one gives other shares."
-        )
         left = [fit.coefficients[c] for c in _varying(fit) if c not in [one.coefficient for one in random_effects(fit)]]
         if left:
             said = listed([deviating(name, words) for name in left])

@@ -97,7 +97,7 @@ def test_every_family_has_a_page_in_its_own_words(name, model, undrawn):
     per = {"binomial": "visits as a share of asked", "bernoulli": "the share of rows with visits"}
     assert f"{per.get(name, 'visits per unit of days')}, over the store" in text.replace("The share", "the share")
     assert "No residuals of single weeks" in text
-    assert ("No shares of variance explained" in text) == (model == "hierarchical")
+    assert ("the variance on the scale of the linear predictor" in text) == (model == "hierarchical")
     ids = re.findall(r'<h2 id="([^"]+)"', html)
     assert ids == ["segments", "stores", "pooling", *(["differ"] if "differ" in ids else []), "chains", "leaving-out",
                    "calibration", "counts", "missing", "settings", "reading"]  # fmt: skip
