@@ -20,7 +20,9 @@ from em.response import LOG_SALES
 from em.statistics import Floats, GaussianStatistics, Ints
 
 if TYPE_CHECKING:
+    from bayesmix.count_checks import CountChecks
     from bayesmix.store_loo import Loo
+    from em.panel import Panel
 
 PARAMETERS: dict[str, tuple[str, ...]] = {
     "mixture": ("weight", "theta", "sigma"),
@@ -301,6 +303,12 @@ class Fit:
         from bayesmix.explained_by_traits import explained_by_traits
 
         return explained_by_traits(self)
+
+    def count_checks(self, panel: "Panel | None" = None, seed: int = 0) -> "CountChecks":
+        """Whether counts, choices or amounts are distributed as the model has them; see `bayesmix.checked_fit`."""
+        from bayesmix.checked_fit import checks_of_fit
+
+        return checks_of_fit(self, panel, seed)
 
     def co_membership(self, stores: Sequence[str] | None = None) -> xr.DataArray:
         """Probability that two stores are in the same segment; see `bayesmix.label_free`."""
