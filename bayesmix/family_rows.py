@@ -8,7 +8,7 @@ from bayesmix.family_designs import family_designs
 from bayesmix.family_passes import compiled_pass, plain
 from bayesmix.family_stores import family_components
 from bayesmix.family_weeks import fill_rows
-from em.design_counts import DesignCounts, cells_of, count_designs, merge_weeks, values_of
+from em.design_counts import DesignCounts, cell_of_rows, count_designs, merge_weeks, value_of_rows
 from em.families.family import log_density
 from em.statistics import Floats, Ints
 
@@ -87,7 +87,7 @@ def rows_given_stores(
     compiled_pass(stats.family, fill_rows, ARGUMENTS)(
         not left_out, limit if nodes > 1 else -1.0, plain(means), plain(sigma), plain(omega),
         np.searchsorted(rows.store, np.arange(stores + 1)).astype(np.int64),
-        cells_of(stats, rows.store, rows.x, rows.offset).astype(np.int64), plain(rows.y), plain(rows.trials),
-        values_of(stats, rows.y, rows.trials).astype(np.int64), loglik, alone, *map(plain, data),
+        cell_of_rows(stats, rows.store, rows.x, rows.offset).astype(np.int64), plain(rows.y), plain(rows.trials),
+        value_of_rows(stats, rows.y, rows.trials).astype(np.int64), loglik, alone, *map(plain, data),
     )  # fmt: skip
     return RowsGiven(loglik, alone)

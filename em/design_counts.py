@@ -180,13 +180,13 @@ def _joined(parts: list[DesignCounts], shift: Ints, n_stores: int) -> DesignCoun
     return _counted(parts[0].family, n_stores, cells, values)
 
 
-def cells_of(stats: DesignCounts, store: Ints, x: Floats, offset: Floats) -> Ints:
+def cell_of_rows(stats: DesignCounts, store: Ints, x: Floats, offset: Floats) -> Ints:
     """The cell of each row of stores, which must have met its design; (row,)."""
-    known = np.column_stack([stats.store, stats.x[stats.design], stats.offset[stats.design]])
-    return _places(known, np.column_stack([store, x, offset]))
+    known = np.column_stack([stats.store.astype(float), stats.x[stats.design], stats.offset[stats.design]])
+    return _places(known, np.column_stack([store.astype(float), x, offset]))
 
 
-def values_of(stats: DesignCounts, y: Floats, trials: Floats) -> Ints:
+def value_of_rows(stats: DesignCounts, y: Floats, trials: Floats) -> Ints:
     """Which of the distinct responses each row has; (row,)."""
     return _places(np.column_stack([stats.y, stats.trials]), np.column_stack([y, trials]))
 

@@ -18,7 +18,7 @@ from comparisons.family_rivals import regression, rivals
 from comparisons.one_scale import density_of_sales
 from comparisons.response_scores import crps_of_samples, scores_of_family
 from comparisons.week_scores import inside
-from em.design_counts import cells_of, count_designs
+from em.design_counts import cell_of_rows, count_designs
 from em.families import family_named
 from em.families.family import log_density
 from em.panel import Panel, statistics_of
@@ -136,7 +136,7 @@ def test_rows_that_are_alike_are_worked_out_once():
     whole = log_density_left_out(stores, draws, weeks)
     np.testing.assert_allclose(log_density_left_out(stores, draws, few)[:, index], whole, rtol=1e-12)
     with pytest.raises(ValueError, match="a row that the statistics do not hold"):
-        cells_of(stores.counts, weeks.store, weeks.x + 1.0, weeks.offset)
+        cell_of_rows(stores.counts, weeks.store, weeks.x + 1.0, weeks.offset)
 
 
 def test_crps_of_samples_is_the_sum_over_all_pairs_and_of_many_that_of_the_distribution():
