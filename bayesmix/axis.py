@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from bayesmix.stores import Stores
 from em.statistics import Floats, GaussianStatistics
 
 WIDE = 2.0  # standard deviations of log price that a demand curve spans where the range is not known
@@ -25,8 +26,10 @@ class Axis(NamedTuple):
     price_sd: float
 
 
-def axis_of(coefficients: tuple[str, ...], stats: GaussianStatistics) -> Axis | None:
-    """The axes for a panel; None when its design has no intercept or no log price."""
+def axis_of(coefficients: tuple[str, ...], stats: Stores) -> Axis | None:
+    """The axes for a panel of log sales; None when its design has no intercept or no log price, and of families."""
+    if not isinstance(stats, GaussianStatistics):
+        return None
     names = [name.casefold() for name in coefficients]
     price = price_column(coefficients)
     if price is None or "intercept" not in names:

@@ -45,6 +45,36 @@ def ticks_of_logarithms(axes: Axes, which: Literal["x", "y"] = "x") -> None:
     axes.set_xticks(at, labels) if which == "x" else axes.set_yticks(at, labels)
 
 
+PROBABILITIES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+
+
+def ticks_of_log_odds(axes: Axes, which: Literal["x", "y"] = "x") -> None:
+    """Probabilities as ticks on an axis of log odds, not more than leave each other room."""
+    low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
+    every = np.array([*PROBABILITIES, *(1.0 - p for p in PROBABILITIES[-2::-1])])
+    at = np.log(every) - np.log1p(-every)
+    ticks, room = [], 0.09 * (high - low)
+    by_roundness = sorted(zip(at, every, strict=True), key=lambda one: ROUND.get(round(float(one[1]), 4), 2))
+    for place, probability in by_roundness:
+        if low <= place <= high and all(abs(place - other) > room for other, _ in ticks):
+            ticks.append((float(place), f"{100.0 * probability:g} %"))
+    ticks.sort()
+    places, labels = [place for place, _ in ticks], [label for _, label in ticks]
+    axes.set_xticks(places, labels) if which == "x" else axes.set_yticks(places, labels)
+
+
+ROUND = {0.5: 0, 0.1: 0, 0.9: 0, 0.01: 0, 0.99: 0, 0.2: 1, 0.8: 1, 0.05: 1, 0.95: 1}  # the roundest are marked first
+Marks = Literal["plain", "logarithms", "log odds"]
+
+
+def mark(axes: Axes, marks: Marks, which: Literal["x", "y"] = "x") -> None:
+    """Mark an axis in what its numbers are the logarithms or the log odds of."""
+    if marks == "logarithms":
+        ticks_of_logarithms(axes, which)
+    elif marks == "log odds":
+        ticks_of_log_odds(axes, which)
+
+
 def log_units_upwards(axes: Axes) -> None:
     """A logarithmic y axis marked 1, 2, 5 in units."""
     axes.set_yscale("log")

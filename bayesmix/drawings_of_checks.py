@@ -6,6 +6,7 @@ import numpy as np
 
 from bayesmix.drawings import Drawing, later
 from bayesmix.pictures_of_checks import pit_picture, predicted_picture
+from bayesmix.pictures_of_rates import sentence
 from bayesmix.pictures_of_stores import khat_picture
 from bayesmix.report_checks import Check
 from bayesmix.report_contents import Contents
@@ -32,11 +33,12 @@ def of_checks(c: Contents) -> Iterator[Drawing]:
 
 
 def _of_check(c: Contents, check: Check) -> Iterator[Drawing]:
-    name, key = check.summary.name, KEYS[check.summary.name]
+    name, key = check.summary.name, KEYS.get(check.summary.name, "rate")
+    named = f"the {name}" if c.words is None else name
     if check.curve is not None:
         said = "leaves the band" if check.curve.departs else "stays inside the band"
         alt = (
-            f"LOO-PIT of the {name} of {check.pit.size} stores: the difference of their distribution from uniform "
+            f"LOO-PIT of {named} of {check.pit.size} stores: the difference of their distribution from uniform "
             f"{said}; it is at most {fixed(float(np.abs(check.curve.difference).max()), 2)}."
         )
         yield Drawing(f"pit-{key}", later(pit_picture, check.curve), alt)
@@ -45,13 +47,14 @@ def _of_check(c: Contents, check: Check) -> Iterator[Drawing]:
         for s, one in enumerate(check.segments, start=1)
         if one.mean is not None
     )
-    level = key == "level"
     beyond = f" {check.beyond} stores lie outside the picture." if check.beyond else ""
-    label = (
-        "Mean sales of a store (units, log scale)"
-        if level
-        else "A store's own price elasticity (% sales per 1 % price)"
-    )
-    alt = f"The {name} of stores, predicted and observed, a row for each segment. {each or 'Too few stores'}.{beyond}"
-    draw = later(predicted_picture, check.segments, check.summary.observed, label, logarithms=level)
+    label = {
+        "level": "Mean sales of a store (units, log scale)",
+        "slope": "A store's own price elasticity (% sales per 1 % price)",
+        "rate": sentence(f"{name}{'' if c.words is None or c.words.of_odds else ' (log scale)'}"),
+    }[key]
+    logarithms = key == "level" or (c.words is not None and not c.words.of_odds)
+    begin = f"{named[0].upper() + named[1:] if c.words is None else sentence(name)} of stores, predicted and observed"
+    alt = f"{begin}, a row for each segment. {each or 'Too few stores'}.{beyond}"
+    draw = later(predicted_picture, check.segments, check.summary.observed, label, logarithms=logarithms)
     yield Drawing(f"predicted-{key}", draw, alt)

@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from bayesmix.axis import price_range
 from bayesmix.diagnose import INTERVAL
 from bayesmix.drawings import Drawing, later
+from bayesmix.drawn_stores import coefficients_of_stores
 from bayesmix.fitted import Fit
 from bayesmix.pictures_of_segments import demand_picture, membership_picture
 from bayesmix.report_contents import Contents
 from bayesmix.rounding import by_error
 from bayesmix.segments_of_stores import SURE_OF, membership
-from em.statistics import Floats
 
 
 def of_segments(c: Contents) -> Iterator[Drawing]:
@@ -22,7 +20,7 @@ def of_segments(c: Contents) -> Iterator[Drawing]:
         fit = mode.fit
         end = "" if len(c.modes) == 1 else f"-mode-{mode.number}"
         if span is not None and c.axis is not None:
-            draw = later(demand_picture, fit.draws.mu, c.axis, span[0], _stores_between(fit))
+            draw = later(demand_picture, fit.draws.mu, c.axis, span[0], coefficients_of_stores(fit))
             yield Drawing(f"demand{end}", draw, _demand_alt(fit, c.axis.price))
         if fit.k > 1 and mode.joining:
             each = ", ".join(f"{row['stores']} in segment {row['segment']}" for row in mode.joining)
@@ -32,15 +30,6 @@ def of_segments(c: Contents) -> Iterator[Drawing]:
                 f"{surely} of {len(fit.stores)} with more than {SURE_OF:.0%}."
             )
             yield Drawing(f"membership{end}", later(membership_picture, membership(fit)), alt)
-
-
-def _stores_between(fit: Fit, seed: int = 0) -> Floats | None:
-    """Coefficients of a store taken at random, one for each draw; None where stores of a segment are alike."""
-    if fit.draws.omega is None:
-        return None
-    values, vectors = np.linalg.eigh(fit.draws.omega)
-    z = np.random.default_rng(seed).standard_normal(fit.draws.mu.shape)
-    return fit.draws.mu + np.einsum("dkpq,dkq->dkp", vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :], z)
 
 
 def _demand_alt(fit: Fit, price: int) -> str:

@@ -5,15 +5,17 @@ from collections.abc import Iterator
 import numpy as np
 
 from bayesmix.diagnose import INTERVAL
-from bayesmix.drawing import selection
+from bayesmix.drawing import Marks, selection
 from bayesmix.drawings import Drawing, later
 from bayesmix.parameters import deviating, spoken
 from bayesmix.pictures_of_pooling import INFORMATION, normal_picture, pooling_picture
+from bayesmix.pictures_of_rates import sentence
 from bayesmix.pictures_of_shrinkage import corners, plane_picture, sales_picture
 from bayesmix.pictures_of_stores import caterpillar_picture, together_picture
 from bayesmix.report_contents import Contents
 from bayesmix.report_stores import Caterpillar, Plane
-from bayesmix.rounding import fixed, percent
+from bayesmix.response_words import ResponseWords
+from bayesmix.rounding import decimals, fixed, percent
 from bayesmix.segments_of_stores import SURE_OF, most_probable
 from em.statistics import Floats, Ints
 
@@ -41,29 +43,50 @@ def of_stores(c: Contents) -> Iterator[Drawing]:
 
 
 def _caterpillar(c: Contents, number: int, one: Caterpillar, segment: Ints | None, names: list[str]) -> Drawing:
-    level, price = (
-        one.coefficient == "intercept",
-        c.price is not None and one.coefficient == c.fit.coefficients[c.price],
-    )
-    values = np.exp([one.mean, one.low, one.high]) if level else np.array([one.mean, one.low, one.high])
-    digits = 0 if level else 2
+    level, words = one.coefficient == "intercept", c.words
+    values = np.array([one.mean, one.low, one.high])
+    if level:
+        values = np.exp(values) if words is None else words.response(values)
+    digits = 2
+    if level:
+        digits = 0 if words is None else decimals(float(np.median(values[2] - values[1])))
     lowest, highest = (fixed(float(end), digits) for end in (values[0].min(), values[0].max()))
     narrow, wide = (fixed(float(end), digits) for end in (np.ptp(values[1:], 0).min(), np.ptp(values[1:], 0).max()))
     alt = (
-        f"A point with its {INTERVAL:.0%} interval for each of {one.mean.size} stores: {name_of(one.coefficient)} from "
-        f"{lowest} to {highest}, intervals {narrow} to {wide} wide."
+        f"A point with its {INTERVAL:.0%} interval for each of {one.mean.size} stores: "
+        f"{name_of(one.coefficient, words)} from {lowest} to {highest}, intervals {narrow} to {wide} wide."
     )
-    label = (
-        "Sales in a typical week (units, log scale)" if level else f"Effect of {spoken(one.coefficient)} (log sales)"
-    )
-    label = "Price elasticity (% sales per 1 % price)" if price else label
-    draw = later(caterpillar_picture, one.mean, one.low, one.high, segment, label, names, logarithms=level)
+    marks: Marks = "plain"
+    if level:
+        marks = "log odds" if words is not None and words.of_odds else "logarithms"
+    label = _label(c, one.coefficient)
+    draw = later(caterpillar_picture, one.mean, one.low, one.high, segment, label, names, marks=marks)
     return Drawing(f"caterpillar-{number}", draw, alt)
 
 
-def name_of(coefficient: str) -> str:
+def _label(c: Contents, coefficient: str) -> str:
+    """Of the axis of a caterpillar."""
+    if c.words is not None:
+        if coefficient == "intercept":
+            return f"{sentence(c.words.level)}{'' if c.words.of_odds else ' (log scale)'}"
+        name = spoken(coefficient, c.words)
+        elasticity = f"{name[0].upper() + name[1:]} (% {c.words.name} per 1 % price)"
+        return elasticity if name != coefficient else f"Effect of {name} ({c.words.scale})"
+    if coefficient == "intercept":
+        return "Sales in a typical week (units, log scale)"
+    if c.price is not None and coefficient == c.fit.coefficients[c.price]:
+        return "Price elasticity (% sales per 1 % price)"
+    return f"Effect of {spoken(coefficient)} (log sales)"
+
+
+def name_of(coefficient: str, words: ResponseWords | None = None) -> str:
     """What a caterpillar is of."""
-    return "sales in a typical week" if coefficient == "intercept" else spoken(coefficient)
+    name = spoken(coefficient, words)
+    if words is None:
+        return "sales in a typical week" if coefficient == "intercept" else name
+    if coefficient == "intercept":
+        return f"{words.level} in a typical row"
+    return name if name != coefficient else f"the effect of {name}"
 
 
 def of_shrinkage(c: Contents) -> Iterator[Drawing]:
@@ -99,7 +122,7 @@ def _plane(c: Contents, plane: Plane, segment: Ints | None) -> Drawing:
     frame = corners(own, [after])
     inside = np.all((own >= frame[0]) & (own <= frame[1]), axis=1)
     moved = np.where(inside, np.linalg.norm((after - own) / np.ptp(frame, 0), axis=1), -1.0)
-    named = {i: c.fit.stores[store[i]] for i in _with_room(own / np.ptp(frame, 0), moved)}
+    named = {i: c.fit.stores[store[i]] for i in with_room(own / np.ptp(frame, 0), moved)}
     low, high = own[:, 1].min(), own[:, 1].max()
     less, more = after[:, 1].min(), after[:, 1].max()
     alt = (
@@ -111,7 +134,7 @@ def _plane(c: Contents, plane: Plane, segment: Ints | None) -> Drawing:
     return Drawing("plane", later(plane_picture, own, after, of_store, plane.centres, frame, named), alt)
 
 
-def _with_room(place: Floats, moved: Floats) -> list[int]:
+def with_room(place: Floats, moved: Floats) -> list[int]:
     """The stores that move furthest, whose names do not lie on each other.
 
     Parameters
@@ -134,7 +157,7 @@ def of_continuum(c: Contents) -> Iterator[Drawing]:
     for effects in c.effects:
         if effects.z.size < FEWEST:
             continue
-        name = deviating(c.fit.coefficients[effects.coefficient])
+        name = deviating(c.fit.coefficients[effects.coefficient], c.words)
         alt = (
             f"Ordered deviations of {effects.z.size} stores in {name} against those of a normal distribution: from "
             f"{fixed(float(effects.z.min()), 1)} to {fixed(float(effects.z.max()), 1)} standard deviations."

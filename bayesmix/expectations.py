@@ -6,13 +6,13 @@ import numpy as np
 
 from bayesmix.diagnose import INTERVAL
 from bayesmix.fitted import Fit
+from bayesmix.response_words import words_of
 from em.statistics import Floats
 
 NAMES = {
     "log_sales": "mean log sales of a store",
     "sales": "sales of a store in a week at average prices",
     "elasticity": "a store's own price elasticity",
-    "response": "mean response of a store",
 }
 
 
@@ -38,7 +38,9 @@ def expectations(fit: Fit) -> list[Expectation]:
     if prior is None or observed is None:
         return []
     found = []
-    for variable, name in NAMES.items():
+    words = words_of(fit)
+    names = NAMES if words is None else {"response": f"{words.share} in a store"}
+    for variable, name in names.items():
         if variable in prior and variable in observed:
             before, seen = (_settled(group[variable].to_numpy()) for group in (prior, observed))
             if before.size and seen.size:

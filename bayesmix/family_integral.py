@@ -149,7 +149,7 @@ def slopes_of_store(of, dispersed, data, start, stop, log_sigma, room, to_mean, 
             room.to_u[b] += share * slope
             for e in range(r):
                 room.to_scale[b, e] += SQRT_2 * share * slope * data.node[j, e]
-    _onto_information(room)
+    onto_information(room)
     for c in range(start, stop):
         d, third = room.direction[c - start], room.third[c - start]
         for b in range(r):
@@ -207,7 +207,7 @@ def _slope_by_sigma(of, data, start, stop, log_sigma, room):
 
 
 @kernel
-def _onto_information(room):
+def onto_information(room):
     """Fill `room.to_information` from `room.to_scale`, to which the slope of log|A| is still to be added; A'L = I."""
     r, A, P = room.u.size, room.A, room.scratch
     for b in range(r):

@@ -84,7 +84,7 @@ def climb(of, data, start, stop, log_sigma, room):
     value = _bend(of, data, start, stop, log_sigma, room, room.u)
     length = 1.0
     for _ in range(MOST):
-        _factorise(room.bend, room.L)
+        factorise(room.bend, room.L)
         gain = _newton_step(room.L, room.slope, room.step)
         if not np.isfinite(gain):
             return np.nan
@@ -102,7 +102,7 @@ def climb(of, data, start, stop, log_sigma, room):
             room.u[b] = room.ahead[b]
         if last:
             break
-    _factorise(room.bend, room.L)
+    factorise(room.bend, room.L)
     return value
 
 
@@ -135,7 +135,7 @@ def _bend(of, data, start, stop, log_sigma, room, u):
 
 
 @kernel
-def _factorise(H, L):
+def factorise(H, L):
     """Fill the lower triangle of L with the factor of a positive definite H, of which the lower triangle is read."""
     for b in range(H.shape[0]):
         for e in range(b + 1):

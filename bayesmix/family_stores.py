@@ -1,27 +1,15 @@
 """Log-likelihoods of stores and their coefficients given the data, of any family, for as many draws as there are."""
 
 from collections.abc import Callable
-from functools import cache
-from hashlib import sha256
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
-from pytensor.link.numba.cache import compile_numba_function_src
 
-from bayesmix import family_components as components
 from bayesmix import family_designs as designs
-from bayesmix.compiled_family import FamilyFunctions, compiled_family
-from bayesmix.kernel_sources import FAMILY_KEY
+from bayesmix.family_components import fill_components
+from bayesmix.family_passes import compiled_pass, plain
 from em.design_counts import DesignCounts
-from em.families.family import Family
 from em.statistics import Floats
-
-SOURCE = f"""def of_family(mu, sigma, omega, loglik, mean, covariance, *arrays):
-    of = FamilyFunctions({", ".join(FamilyFunctions._fields)})
-    fill_components(of, dispersed, mu, sigma, omega, loglik, mean, covariance, FamilyDesigns(*arrays))
-"""
 
 
 class FamilyComponents(NamedTuple):
@@ -54,43 +42,24 @@ def family_components(
     """
     lead, (k, p), stores = sigma.shape[:-1], mu.shape[-2:], stats.n_stores
     own = mu.ndim > sigma.ndim + 1
-    means = _plain(mu).reshape(-1, stores if own else 1, k, p)
+    means = plain(mu).reshape(-1, stores if own else 1, k, p)
     loglik = np.empty((len(means), stores, k))
     if omega is None or not np.diagonal(omega, axis1=-2, axis2=-1).any():
         data, none = designs.family_designs(stats), np.zeros((0, k, p, p))
         mean, covariance = np.zeros((0, stores, k, p)), np.zeros((0, stores, k, p, p))
-        _fill(stats.family)(means, _plain(sigma).reshape(-1, k), none, loglik, mean, covariance, *map(_plain, data))
+        _pass(stats)(means, plain(sigma).reshape(-1, k), none, loglik, mean, covariance, *map(plain, data))
         mean = np.broadcast_to(mu if own else mu[..., None, :, :], (*lead, stores, k, p))
         return FamilyComponents(loglik.reshape(*lead, stores, k), mean, np.broadcast_to(0.0, (*lead, stores, k, p, p)))
     varying = np.flatnonzero(np.diagonal(omega, axis1=-2, axis2=-1).reshape(-1, p).any(0))
     data = designs.family_designs(stats, None, nodes, varying)
     mean, covariance = np.empty((len(means), stores, k, p)), np.empty((len(means), stores, k, p, p))
-    _fill(stats.family)(
-        means, _plain(sigma).reshape(-1, k), _plain(omega).reshape(-1, k, p, p), loglik, mean, covariance,
-        *map(_plain, data),
+    _pass(stats)(
+        means, plain(sigma).reshape(-1, k), plain(omega).reshape(-1, k, p, p), loglik, mean, covariance,
+        *map(plain, data),
     )  # fmt: skip
     shape = (*lead, stores, k)
     return FamilyComponents(loglik.reshape(shape), mean.reshape(*shape, p), covariance.reshape(*shape, p, p))
 
 
-def _plain(array: np.ndarray) -> np.ndarray:
-    """As the compiled function knows it, whose argument types include whether one may write."""
-    return np.require(array, requirements=["C", "W"])
-
-
-@cache
-def _fill(family: Family) -> Callable:
-    """The compiled function of a family, which other processes find on disk; it lets other threads run."""
-    compiled = compiled_family(family)
-    source = Path(str(components.__file__)).read_bytes()
-    key = sha256(f"{FAMILY_KEY} {compiled.key} {SOURCE}".encode() + source).hexdigest()
-    environment = {
-        "__name__": __name__,
-        "fill_components": components.fill_components,
-        "FamilyFunctions": FamilyFunctions,
-        "FamilyDesigns": designs.FamilyDesigns,
-        "dispersed": compiled.dispersed,
-        **compiled.functions._asdict(),
-    }
-    function = compile_numba_function_src(SOURCE, "of_family", environment, cache_key=key)
-    return njit(function, error_model="numpy", nogil=True, cache=True)
+def _pass(stats: DesignCounts) -> Callable:
+    return compiled_pass(stats.family, fill_components, "mu, sigma, omega, loglik, mean, covariance")

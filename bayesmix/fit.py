@@ -43,6 +43,8 @@ EXAMPLE = """examples:
       traits of stores, one value for each, explain their coefficients; a prior: --prior "income:log_price=normal(0, 1)"
   python -m bayesmix.fit visits.csv --family poisson --formula "visits ~ promotion" --exposure days --k 3
       segments of stores by counts; --model hierarchical takes them too, and --family binomial has --trials
+  python -m bayesmix.fit visits.csv --family bernoulli --formula "bought ~ price" --model hierarchical --integral mcmc
+      a few yes or no for each store: their coefficients are drawn too, and no integral is approximated
   python -m bayesmix.fit sales.csv --k 3 --prior "log_price=normal(-2, 0.5)" "weight=dirichlet(4)"
       other beliefs, in the units of the tables
 
@@ -115,6 +117,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="nodes in each random direction of a family's integral over the coefficients of stores; 1 is Laplace's "
         "approximation (default: 9 for one random coefficient, 5 for two, 3 for three)",
+    )
+    group.add_argument(
+        "--integral",
+        choices=["quadrature", "mcmc"],
+        help="how a hierarchical model treats the coefficients of stores while drawing: integrated out, or drawn with "
+        "the parameters, so that nothing is approximated (default: quadrature); log-likelihoods of stores, for "
+        "comparisons, have the quadrature both ways",
     )
     group = p.add_argument_group("draws")
     group.add_argument("--draws", type=int, default=1000, help="kept draws of each chain (default: 1000)")
@@ -228,7 +237,8 @@ def _fit(
     if args.model != "mixture":
         options = {"random": args.random, "sigma": args.sigma, "priors": args.prior}
         if args.model == "hierarchical":
-            return fit_hierarchical(panel, **options, quadrature=args.quadrature, settings=settings, keep=keep)
+            options |= {"quadrature": args.quadrature, "integral": args.integral or "quadrature"}
+            return fit_hierarchical(panel, **options, settings=settings, keep=keep)
         return fit_normal_mixture(panel, k, **options, settings=settings, keep=keep)
     if args.sparse:
         return fit_sparse_mixture(panel, k, sigma=args.sigma, priors=args.prior, settings=settings)
@@ -272,8 +282,12 @@ def _check_for_families(args: argparse.Namespace) -> None:
             raise InputError(f"{what} is for log sales; with --family {args.family} expected a mixture or hierarchical")
         if args.model == "mixture" and args.quadrature is not None:
             raise InputError("--quadrature is for coefficients that vary between stores; in a mixture none do")
+        if args.model == "mixture" and args.integral is not None:
+            raise InputError("--integral is for coefficients that vary between stores; in a mixture none do")
     elif args.quadrature is not None:
         raise InputError("--quadrature is for other families; the integrals of log sales are exact")
+    elif args.integral is not None:
+        raise InputError("--integral is for other families; the integrals of log sales are exact")
 
 
 def _check_for_mixtures(args: argparse.Namespace) -> None:

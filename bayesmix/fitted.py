@@ -20,7 +20,9 @@ from em.response import LOG_SALES
 from em.statistics import Floats, GaussianStatistics, Ints
 
 if TYPE_CHECKING:
+    from bayesmix.count_checks import CountChecks
     from bayesmix.store_loo import Loo
+    from em.panel import Panel
 
 PARAMETERS: dict[str, tuple[str, ...]] = {
     "mixture": ("weight", "theta", "sigma"),
@@ -137,6 +139,11 @@ class Fit:
     def quadrature(self) -> int:
         """Nodes in each direction of the integrals over coefficients of stores; 0 where they are exact."""
         return 0 if self.family == LOG_SALES else int(self.tree.attrs["quadrature"])
+
+    @cached_property
+    def integral(self) -> str:
+        """How the draws treat the coefficients of stores: "exact" (log sales), "quadrature", or "mcmc"."""
+        return "exact" if self.family == LOG_SALES else str(self.tree.attrs["integral"])
 
     @cached_property
     def family(self) -> str:
@@ -296,6 +303,12 @@ class Fit:
         from bayesmix.explained_by_traits import explained_by_traits
 
         return explained_by_traits(self)
+
+    def count_checks(self, panel: "Panel | None" = None, seed: int = 0) -> "CountChecks":
+        """Whether counts, choices or amounts are distributed as the model has them; see `bayesmix.checked_fit`."""
+        from bayesmix.checked_fit import checks_of_fit
+
+        return checks_of_fit(self, panel, seed)
 
     def co_membership(self, stores: Sequence[str] | None = None) -> xr.DataArray:
         """Probability that two stores are in the same segment; see `bayesmix.label_free`."""

@@ -6,7 +6,9 @@ from scipy.special import ndtri
 from bayesmix.axis import Axis, axis_of, price_column
 from bayesmix.diagnose import INTERVAL
 from bayesmix.fitted import Fit
-from bayesmix.parameters import SPOKEN, spoken
+from bayesmix.parameters import spoken
+from bayesmix.response_in_words import sentences_of_responses
+from bayesmix.response_words import words_of
 from bayesmix.rounding import decimals, figures, fixed, listed, percent, spelt
 from em.statistics import Floats
 
@@ -28,6 +30,9 @@ def title(fit: Fit) -> str:
 
 def sentences(fit: Fit) -> list[str]:
     """What the posterior says of shares, price and sales: one sentence for each segment, or for the average store."""
+    words = words_of(fit)
+    if words is not None:
+        return sentences_of_responses(fit, words)
     price, axis = price_column(fit.coefficients), axis_of(fit.coefficients, fit.statistics)
     draws = fit.draws
     if fit.model == "hierarchical":  # whose one segment goes without saying
@@ -79,11 +84,11 @@ def prior_words(fit: Fit) -> list[str]:
     whose = "the average store's" if fit.model == "hierarchical" else "each segment's" if fit.k > 1 else "all stores'"
     whose = "each segment's average store's" if fit.model == "normal-mixture" and fit.k > 1 else whose
     found = [
-        f"{whose} {_of_coefficient(name, fit.coefficients)}: most likely near {fixed(mean, 2)}, with 89 % probability "
+        f"{whose} {_of_coefficient(name, fit)}: most likely near {fixed(mean, 2)}, with 89 % probability "
         f"between {fixed(mean - Z * sd, 1)} and {fixed(mean + Z * sd, 1)}"
         for name, mean, sd in zip(numbers["coefficients"], numbers["mean"], numbers["sd"], strict=True)
     ]
-    names = [_of_coefficient(name, fit.coefficients) for name in fit.coefficients]
+    names = [_of_coefficient(name, fit) for name in fit.coefficients]
     of_traits = [(trait, name) for trait in numbers.get("traits", ()) for name in names]
     for (trait, name), mean, sd in zip(
         of_traits, numbers.get("effect_mean", ()), numbers.get("effect_sd", ()), strict=True
@@ -96,24 +101,28 @@ def prior_words(fit: Fit) -> list[str]:
         found.append(f"shares of segments: few large ones are {likelier} even ones")
     if fit.sigma_rule != "fixed":
         median, spread = numbers["sigma_median"], np.exp(Z * numbers["sigma_log_sd"])
+        what = "sigma" if words_of(fit) is None else "dispersion"
         found.append(
-            f"sigma: as likely above {fixed(median, 2)} as below, with 89 % probability between "
+            f"{what}: as likely above {fixed(median, 2)} as below, with 89 % probability between "
             f"{fixed(median / spread, 2)} and {fixed(median * spread, 2)}"
         )
     if fit.draws.omega is not None:
         scales = np.broadcast_to(numbers["spread"], len(fit.coefficients))
         found += [
-            f"sd of the stores' {spoken(name)}: below {fixed(float(scale) * Z, 2)} with 89 % probability"
+            f"sd of the stores' {spoken(name, words_of(fit))}: below {fixed(float(scale) * Z, 2)} with 89 % probability"
             for name, scale in zip(fit.coefficients, scales, strict=True)
             if scale > 0.0
         ]
     return [f"{line[0].upper()}{line[1:]}." for line in found]
 
 
-def _of_coefficient(name: str, coefficients: tuple[str, ...]) -> str:
+def _of_coefficient(name: str, fit: Fit) -> str:
+    words = words_of(fit)
     if name == "intercept":
-        return "log sales at average prices"
-    return spoken(name) if name in SPOKEN or "intercept" not in coefficients else f"coefficient of {name}"
+        return "log sales at average prices" if words is None else f"{words.scale} of {words.name} in a typical row"
+    said = spoken(name, words)
+    plain = said != name or "intercept" not in fit.coefficients
+    return said if plain else f"coefficient of {name}"
 
 
 def _share(weight: Floats) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from em.scatter import against_fixed_sigma
 from em.separation import separations
 from em.statistics import Floats, GaussianStatistics, Ints
 
+Integral = Literal["quadrature", "mcmc"]
+OF_STORES = "coefficients of stores"
+CHECKED = 20  # stores whose drawn coefficients are looked at closely
 ALL_IN_USE = 0.05  # share of draws with every segment in use beyond which there may be more
 
 
@@ -41,6 +44,7 @@ class Problem:
     sparse : whether k is more segments than are expected to be in use.
     priors, settings : what is believed, how much is drawn.
     start : the maximum-likelihood solution that numbers the segments; None before it is known.
+    integral : "quadrature" or "mcmc": how the draws treat the coefficients of stores of a family.
     """
 
     panel: Panel
@@ -53,6 +57,7 @@ class Problem:
     priors: Priors
     settings: Settings
     start: Start | None
+    integral: Integral = "quadrature"
 
     @property
     def traits(self) -> Floats | None:
@@ -65,6 +70,7 @@ class Problem:
         name = self.model if self.model == "hierarchical" else f"{self.model} K{'<=' if self.sparse else '='}{self.k}"
         family = family_of(self.statistics)
         name = name if family is None else f"{family.name} {name}"
+        name = f"{name} by MCMC" if self.integral == "mcmc" else name
         return name if self.panel.between is None else f"{name} on {', '.join(self.panel.between.names)}"
 
 
@@ -130,7 +136,7 @@ def judge(problem: Problem, drawn: Draws, reference: Floats) -> Run:
             weights = Weights(*(values[order] for values in weights))
             modes = [_mode(groups[g], problem, drawn, reference) for g in order]
             told = [_apart(modes, weights)]
-        elif len(whole.chains) > 1 and mixes_slowly(whole.quantities, whole.loglik):
+        elif len(whole.chains) > 1 and drawn.coefficients is None and mixes_slowly(whole.quantities, whole.loglik):
             modes = [_hopped(whole, problem, reference)]
     of_modes = tuple(tuple(_checked(problem, mode)) for mode in modes)
     reasons = [*told, *(_too_few_segments(problem, whole) if problem.sparse else ()), *of_modes[0]]
@@ -162,10 +168,14 @@ def _mode(chains: Ints, problem: Problem, drawn: Draws, reference: Floats) -> Mo
         quantities={name: values[chains] for name, values in drawn.quantities.items()},
         sampler=drawn.sampler.isel(chain=chains),
         unconstrained=None if drawn.unconstrained is None else drawn.unconstrained[chains],
+        coefficients=None if drawn.coefficients is None else drawn.coefficients[chains],
     )
     raw = drawn.quantities
     parameters = parameter_draws({name: flat(value) for name, value in raw.items()})
     stores = store_posterior(problem.statistics, parameters, reference, problem.traits)
+    if drawn.coefficients is not None:
+        theta = flat(drawn.coefficients)
+        stores = stores._replace(coefficients=theta.mean(0), coefficients_sd=theta.std(0))
     if problem.model == "hierarchical":
         quantities = without_segment(raw, 2)
     else:
@@ -204,12 +214,29 @@ def _checked(problem: Problem, mode: Mode) -> list[str]:
         in_use = np.isfinite(problem.start.parameters.weight).sum() if problem.start else problem.k
         quantities = {name: values[:, :, :in_use] for name, values in quantities.items()}
         quantities["the number of segments in use"] = mode.drawn.sampler["segments_in_use"].to_numpy().astype(float)
+    if mode.drawn.coefficients is not None:
+        varying = problem.priors.varying
+        theta = mode.drawn.coefficients[..., varying]
+        worst = _least_settled(theta)
+        quantities = {**quantities, OF_STORES: theta[:, :, worst]}
+        names = problem.panel.stores, problem.panel.coefficients
+        labels[OF_STORES] = [[names[0][store] for store in worst], [names[1][c] for c in varying]]
     reasons = reasons_for_distrust(quantities, mode.loglik, mode.drawn.sampler, labels)
     if len(mode.chains) == 1 < problem.settings.chains:
         reasons[0] = (
             f"only one of {problem.settings.chains} chains ended here: nothing says whether another would agree"
         )
     return reasons
+
+
+def _least_settled(theta: Floats) -> Ints:
+    """The `CHECKED` stores whose halves of chains differ most for their spread; theta (chain, draw, store, random)."""
+    if theta.shape[-1] == 0:
+        return np.zeros(0, dtype=np.intp)
+    middle = theta.shape[1] // 2
+    halves = np.concatenate([theta[:, :middle], theta[:, middle : 2 * middle]])
+    ratio = halves.mean(1).var(0) / np.maximum(halves.var(1).mean(0), np.finfo(float).tiny)
+    return np.argsort(-ratio.max(-1), kind="stable")[:CHECKED]
 
 
 def _too_few_segments(problem: Problem, mode: Mode) -> list[str]:

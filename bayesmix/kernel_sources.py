@@ -4,7 +4,7 @@ from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 
-from bayesmix import family_designs, family_integral, family_kernel, family_mode, kernel
+from bayesmix import family_designs, family_integral, family_kernel, family_mode, joint_kernel, kernel
 from em import store_modes
 
 
@@ -15,3 +15,4 @@ def key_of(*modules: ModuleType) -> str:
 
 CACHE_KEY = key_of(kernel)
 FAMILY_KEY = key_of(kernel, family_designs, family_integral, family_kernel, family_mode, store_modes)
+JOINT_KEY = key_of(kernel, family_designs, family_integral, family_kernel, family_mode, joint_kernel, store_modes)

@@ -16,18 +16,18 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_cache_key
 
-from bayesmix import family_kernel, kernel
+from bayesmix import family_kernel, joint_kernel, kernel
 from bayesmix.compiled_family import compiled_family
 from bayesmix.designs import StoresByDesign, by_design
 from bayesmix.family_designs import FamilyDesigns, family_designs
-from bayesmix.kernel_sources import CACHE_KEY, FAMILY_KEY
+from bayesmix.kernel_sources import CACHE_KEY, FAMILY_KEY, JOINT_KEY
 from bayesmix.stores import CountedStores, Stores
 from em.families.family import Family
 from em.statistics import Floats, Ints
 
 Symbolic = Any  # a PyTensor variable, whose operators carry no types
 NONE = np.zeros(0, dtype=np.intp)
-PARAMETERS = 5  # log_weight, mu, sigma, spread, effect; the other inputs are data
+PARAMETERS = 5  # log_weight, mu, sigma, spread, effect, or the last four and z; the other inputs are data
 
 
 class StoreLogLikelihood(Op):
@@ -36,16 +36,19 @@ class StoreLogLikelihood(Op):
     Parameters
     ----------
     family : of the responses, for which those of `family_kernel.kernel_of` are meant; None is log sales.
+    joint : whether the coefficients of stores are given and not integrated out: `joint_kernel.joint_kernel_of`.
     """
 
-    __props__ = ("family",)
+    __props__ = ("family", "joint")
 
-    def __init__(self, family: Family | None = None) -> None:
-        self.family = family
+    def __init__(self, family: Family | None = None, joint: bool = False) -> None:
+        self.family, self.joint = family, joint
         self.function, self.key = kernel.value_and_gradient, CACHE_KEY
         if family is not None:
             compiled = compiled_family(family)
             self.function, self.key = family_kernel.kernel_of(compiled), f"{FAMILY_KEY} {compiled.key}"
+            if joint:
+                self.function, self.key = joint_kernel.joint_kernel_of(compiled), f"{JOINT_KEY} {compiled.key}"
 
     def make_node(self, *inputs: Any) -> Apply:
         """The operation applied to symbolic parameters and data."""
@@ -129,3 +132,25 @@ def total_loglik(
     outputs: Any = StoreLogLikelihood(family)(log_weight, mu, sigma, spread, effect, *data)
     tempered: Symbolic = pm.Data("power", np.ones(1)) * outputs[0]
     return pt.sum(tempered)
+
+
+def joint_loglik(
+    data: list[Symbolic],
+    curvature: list[Symbolic],
+    mu: Symbolic,
+    sigma: Symbolic,
+    spread: Symbolic,
+    effect: Symbolic,
+    z: Symbolic,
+    family: Family,
+) -> Symbolic:
+    """Joint log-density of responses and coefficients of stores, a symbolic number; see `bayesmix.joint_kernel`.
+
+    Parameters
+    ----------
+    data, curvature : from `store_data`, and what `bayesmix.store_curvature` holds.
+    mu, sigma, spread, effect : as for `total_loglik`, of one segment.
+    z : (store, direction)
+    """
+    outputs: Any = StoreLogLikelihood(family, joint=True)(mu, sigma, spread, effect, z, *curvature, *data)
+    return outputs[0]

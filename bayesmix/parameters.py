@@ -8,6 +8,7 @@ import xarray as xr
 
 from bayesmix.fitted import Fit
 from bayesmix.in_use import number_in_use
+from bayesmix.response_words import ResponseWords, words_of
 from em.statistics import Floats
 
 SPOKEN = {"log_price": "price elasticity"}
@@ -48,17 +49,18 @@ def _of_traits(fit: Fit) -> Iterator[Parameter]:
     """Effects of traits on coefficients, of all stores, per unit of the trait."""
     for m, trait in enumerate(() if fit.between is None else fit.between.names):
         for c, coefficient in enumerate(fit.coefficients):
-            yield _one(fit, None, f"{spoken(coefficient)} per unit of {trait}", "gamma", m, c)
+            yield _one(fit, None, f"{spoken(coefficient, words_of(fit))} per unit of {trait}", "gamma", m, c)
 
 
-def spoken(coefficient: str) -> str:
-    """A coefficient's name for a reader."""
-    return SPOKEN.get(coefficient, coefficient)
+def spoken(coefficient: str, words: ResponseWords | None = None) -> str:
+    """A coefficient's name for a reader; of log odds, the logarithm of the price has no elasticity."""
+    return coefficient if words is not None and words.of_odds else SPOKEN.get(coefficient, coefficient)
 
 
-def deviating(coefficient: str) -> str:
+def deviating(coefficient: str, words: ResponseWords | None = None) -> str:
     """What a store's deviation in a coefficient is of, for a reader."""
-    return "log sales in a typical week" if coefficient == "intercept" else spoken(coefficient)
+    level = "log sales in a typical week" if words is None else f"{words.scale} of {words.name} in a typical row"
+    return level if coefficient == "intercept" else spoken(coefficient, words)
 
 
 def _of_segments(fit: Fit) -> Iterator[Parameter]:
@@ -69,20 +71,25 @@ def _of_segments(fit: Fit) -> Iterator[Parameter]:
         yield _one(fit, segment, "share of stores", "weight", k)
         name = "theta" if "theta" in fit.posterior else "mu"
         for c, coefficient in enumerate(fit.coefficients):
-            yield _one(fit, segment, spoken(coefficient), name, k, c)
+            yield _one(fit, segment, spoken(coefficient, words_of(fit)), name, k, c)
         if "omega" in fit.posterior:
             yield from _spread(fit, segment, (k,))
         if not common:
-            yield _one(fit, segment, "sigma", "sigma", k)
+            yield _one(fit, segment, _of_sigma(fit), "sigma", k)
     if common:
-        yield _one(fit, None, "sigma", "sigma", 0)
+        yield _one(fit, None, _of_sigma(fit), "sigma", 0)
 
 
 def _of_hierarchical(fit: Fit) -> Iterator[Parameter]:
     for c, coefficient in enumerate(fit.coefficients):
-        yield _one(fit, None, f"mean of {spoken(coefficient)}", "mu", c)
+        yield _one(fit, None, f"mean of {spoken(coefficient, words_of(fit))}", "mu", c)
     yield from _spread(fit, None, ())
-    yield _one(fit, None, "sigma", "sigma")
+    yield _one(fit, None, _of_sigma(fit), "sigma")
+
+
+def _of_sigma(fit: Fit) -> str:
+    """What sigma is: the scatter of log sales, or the dispersion of a family."""
+    return "sigma" if words_of(fit) is None else "dispersion"
 
 
 def _spread(fit: Fit, segment: int | None, at: tuple[int, ...]) -> Iterator[Parameter]:
@@ -96,12 +103,13 @@ def _spread(fit: Fit, segment: int | None, at: tuple[int, ...]) -> Iterator[Para
     for c, name in enumerate(fit.coefficients):
         before = None if prior_sd is None else prior_sd[..., c].ravel()
         estimate, error = (_estimate(em, variable, (*at, c)) for variable in ("sd", "sd_se"))
-        yield Parameter(segment, f"sd of {spoken(name)}", sd[..., c], estimate, error, before)
+        yield Parameter(segment, f"sd of {spoken(name, words_of(fit))}", sd[..., c], estimate, error, before)
     for a in range(len(fit.coefficients)):
         for c in range(a):
-            name = f"correlation of {spoken(fit.coefficients[c])} and {spoken(fit.coefficients[a])}"
+            name = " and ".join(spoken(fit.coefficients[i], words_of(fit)) for i in (c, a))
             before = None if prior_correlation is None else prior_correlation[..., a, c].ravel()
-            yield Parameter(segment, name, correlation[..., a, c], _correlation(em, (*at, a, c)), prior=before)
+            of_em = _correlation(em, (*at, a, c))
+            yield Parameter(segment, f"correlation of {name}", correlation[..., a, c], of_em, prior=before)
 
 
 def _correlation(em: xr.Dataset | None, at: tuple[int, ...]) -> float | None:

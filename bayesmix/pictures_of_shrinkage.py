@@ -7,8 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from bayesmix.drawing import BEHIND, WIDTH, colours_of, figure, ticks_of_logarithms
+from bayesmix.drawing import BEHIND, WIDTH, Marks, colours_of, figure, mark, ticks_of_logarithms
 from bayesmix.pictures_of_stores import shorter
+from bayesmix.report_rates import Row
 from bayesmix.shrinkage import Pull
 from bayesmix.svg import INK, MUTED, OWN, PAPER, segment_colour
 from em.statistics import Floats, Ints
@@ -95,13 +96,19 @@ def corners(own: Floats, after: Sequence[Floats]) -> Floats:
     return np.stack([low - margin, high + margin])
 
 
-def sales_picture(names: Sequence[str], pull: Pull, segment: Ints | None) -> Figure:
+SALES = "Sales in a typical week (units, log scale)"
+
+
+def sales_picture(
+    names: Sequence[str], pull: Pull | Row, segment: Ints | None, label: str = SALES, marks: Marks = "logarithms"
+) -> Figure:
     """A row for each store: its own sales with their interval, those of stores like it, and what comes of the two.
 
     Parameters
     ----------
-    pull : of these stores, in log sales.
+    pull : of these stores, in log sales, or on the scale of another family's linear predictor.
     segment : (store,) for the colour; None draws all stores alike.
+    label, marks : of the axis.
     """
     colours = colours_of(segment, np.arange(len(names)))
     picture, axes = figure(WIDTH, 0.7 + 0.5 * len(names))
@@ -128,6 +135,6 @@ def sales_picture(names: Sequence[str], pull: Pull, segment: Ints | None) -> Fig
     axes.set(ylim=(0.55 - len(names), 0.62), yticks=[])
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)
-    ticks_of_logarithms(axes)
-    axes.set_xlabel("Sales in a typical week (units, log scale)")
+    mark(axes, marks)
+    axes.set_xlabel(label)
     return picture

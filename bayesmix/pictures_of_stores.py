@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from bayesmix.drawing import WIDTH, apart, colours_of, figure, ticks_of_logarithms
+from bayesmix.drawing import WIDTH, Marks, apart, colours_of, figure, mark
 from bayesmix.svg import INK, MUTED, OWN, SHADES, segment_colour
 from em.statistics import Floats, Ints
 
@@ -85,7 +85,7 @@ def caterpillar_picture(
     label: str,
     names: Sequence[str] = (),
     *,
-    logarithms: bool = False,
+    marks: Marks = "plain",
 ) -> Figure:
     """One number of each store with its interval, from the lowest to the highest, and the names of the extreme ones.
 
@@ -95,7 +95,7 @@ def caterpillar_picture(
     segment : (store,) most probable segment, for the colour; None draws all alike.
     label : of the vertical axis.
     names : of the stores; the extreme ones are named where their interval does not hold the middle store.
-    logarithms : whether to mark the axis in what the number is the logarithm of.
+    marks : what the number is, where the axis is not marked in it.
     """
     order = np.argsort(mean, kind="stable")
     colours = colours_of(segment, order)
@@ -113,8 +113,7 @@ def caterpillar_picture(
     axes.autoscale(axis="y")
     if len(names):
         _name_extremes(axes, mean, low, high, names)
-    if logarithms:
-        ticks_of_logarithms(axes, "y")
+    mark(axes, marks, "y")
     axes.set_xlabel("Stores, from the lowest to the highest")
     axes.set_ylabel(label)
     return picture

@@ -14,8 +14,9 @@ from em.between import expanded
 from em.conditional import over_segments
 from em.explained import Explained, variance_shares
 from em.likelihood import membership as membership_at
-from em.statistics import Floats
+from em.statistics import Floats, GaussianStatistics
 
+OPEN = 0.5  # share of the variance between stores
 DRAWS = 200  # enough for a posterior mean that is read as whole per cent
 
 
@@ -46,7 +47,8 @@ def own_weight(fit: Fit, directions: Floats) -> Floats:
 
     It is a'V_i a over the variance sigma^2 a'(X_i'X_i)^-1 a of a'b_i. With one coefficient that is the weight of b_i in
     the estimate, and one less `pooling`; with several a store may be known well along a although its own a'b_i says
-    little, for its weeks settle other sums that go with it in all stores.
+    little, for its weeks settle other sums that go with it in all stores. Other families have no such estimate: there
+    it is the share of the variance of the sum between stores that a store's rows settle, one less `pooling` of it.
 
     Parameters
     ----------
@@ -56,10 +58,16 @@ def own_weight(fit: Fit, directions: Floats) -> Floats:
     -------
     (store, sum) posterior mean, from 0, where the store's own weeks do not settle the sum, to 1.
     """
-    alone = np.stack([own_variances_along(fit.statistics, along) for along in directions], 1)
-    share = np.zeros(alone.shape)
+    share = np.zeros((fit.statistics.n_stores, len(directions)))
     if fit.draws.omega is None:
         return share
+    if not isinstance(fit.statistics, GaussianStatistics):
+        for one in _variances(fit, directions):
+            before = np.broadcast_to(one.before, share.shape)
+            left = np.divide(one.after, before, out=np.ones_like(share), where=before > 0.0)
+            share += one.belongs * (1.0 - left)
+        return np.clip(share, 0.0, 1.0)
+    alone = np.stack([own_variances_along(fit.statistics, along) for along in directions], 1)
     for one in _variances(fit, directions):
         share += one.belongs * one.after / (one.sigma**2 * alone)
     return np.clip(share, 0.0, 1.0)
@@ -126,17 +134,19 @@ def left_open(fit: Fit) -> Floats:
 
 
 def explained(fit: Fit) -> Explained | None:
-    """Shares of the variance of log sales under every draw of a hierarchical fit, (draw,) each.
+    """Shares of the variance of log sales, or of a linear predictor, under every draw of a hierarchical fit.
 
-    None where there are segments, and without an intercept.
+    (draw,) each; None where there are segments, and without an intercept.
     """
     draws, names = fit.draws, fit.coefficients
     if fit.model != "hierarchical" or draws.omega is None or "intercept" not in names:
         return None
     stats, mu, omega = fit.statistics, draws.mu[:, 0], draws.omega[:, 0]
+    stats = stats if isinstance(stats, GaussianStatistics) else stats.counts
     if fit.between is not None and draws.gamma is not None:  # what traits explain is explained by the means
         effects = draws.gamma.reshape(len(mu), -1)
-        stats, mu = expanded(stats, fit.between), np.concatenate([mu, effects], axis=1)
+        stats = expanded(stats, fit.between)  # pyright: ignore[reportArgumentType]
+        mu = np.concatenate([mu, effects], axis=1)
         omega = np.pad(omega, ((0, 0), *2 * ((0, effects.shape[1]),)))
     return variance_shares(stats, names.index("intercept"), mu, omega, draws.sigma[:, 0])
 
@@ -159,7 +169,9 @@ def random_effects(fit: Fit) -> list[RandomEffects]:
 
     At the posterior means of the parameters, with mu that of stores with the same traits, a'(E[theta_i | y_i] - mu) is
     N(0, a'(Omega - V_i)a) over stores, so its ratio to that standard deviation is standard normal whatever each store's
-    weeks (Lange & Ryan 1989, Annals of Statistics 17). Stores whose own weeks say nothing of it are left out.
+    weeks (Lange & Ryan 1989, Annals of Statistics 17). Stores whose own weeks say nothing of it are left out. For other
+    families it is near that where stores' rows settle most of what differs; there is nothing of a coefficient of which
+    half of the stores have more than `OPEN` left open.
     """
     draws, stats = fit.draws, fit.statistics
     if fit.model != "hierarchical" or draws.omega is None:
@@ -175,6 +187,9 @@ def random_effects(fit: Fit) -> list[RandomEffects]:
     for c in np.flatnonzero(np.diagonal(omega[0])):
         a = directions[c]
         variance = np.einsum("p,spq,q->s", a, told, a)
-        known = variance > 1e-6 * (a @ omega[0] @ a)
+        between = a @ omega[0] @ a
+        if not isinstance(stats, GaussianStatistics) and np.median(variance) < (1.0 - OPEN) * between:
+            continue
+        known = variance > 1e-6 * between
         found.append(RandomEffects(int(c), ((mean[:, 0] - mu[..., 0, :]) @ a)[known] / np.sqrt(variance[known])))
     return found

@@ -76,19 +76,20 @@ def _check(summary: Summary, weight: Floats, mean: Floats, sd: Floats, replicate
     at = _grid(summary.observed[weight > 0.5], mean, sd)
     if stores < 2.0:
         return SegmentCheck(stores, weight, None, None, at, _density(at, mean, sd, weight))
-    observed, replicated = _moments(summary.observed[None], weight), _moments(replicate, weight)
-    both = [_against(float(one[0]), many) for one, many in zip(observed, replicated, strict=True)]
+    observed, replicated = moments(summary.observed[None], weight), moments(replicate, weight)
+    both = [against(float(one[0]), many) for one, many in zip(observed, replicated, strict=True)]
     return SegmentCheck(stores, weight, both[0], both[1], at, _density(at, mean, sd, weight))
 
 
-def _moments(values: Floats, weight: Floats) -> tuple[Floats, Floats]:
+def moments(values: Floats, weight: Floats) -> tuple[Floats, Floats]:
     """Weighted mean and sd over stores of (draw, store); both (draw,)."""
     share = weight / weight.sum()
     mean = values @ share
     return mean, np.sqrt(np.square(values - mean[:, None]) @ share)
 
 
-def _against(observed: float, replicated: Floats) -> Against:
+def against(observed: float, replicated: Floats) -> Against:
+    """One number beside what it is in replicates; (replicate,)."""
     low, high = np.quantile(replicated, [0.5 - 0.5 * INTERVAL, 0.5 + 0.5 * INTERVAL])
     return Against(observed, float(replicated.mean()), float(low), float(high))
 

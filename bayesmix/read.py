@@ -59,7 +59,7 @@ def _check(path: Path, tree: xr.DataTree) -> None:
         for variable in variables:
             if group not in tree.children or variable not in tree[group].data_vars:
                 raise InputError(f"{path}: has no /{group}/{variable}; {EXPECTED}")
-    for name in (*TEXTS, *(() if family == LOG_SALES else ("quadrature",))):
+    for name in (*TEXTS, *(() if family == LOG_SALES else ("quadrature", "integral"))):
         _text(path, attributes, name)
     for name, kind in RECORDS.items():
         _json(path, attributes, name, kind)

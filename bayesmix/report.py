@@ -39,6 +39,8 @@ def report(fit: "Fit", panel: "Panel | None" = None) -> str:
     import numpy as np
 
     from bayesmix.axis import price_range
+    from bayesmix.count_words import caveat, family_title, verdicts
+    from bayesmix.drawings_of_rates import column_label
     from bayesmix.drawings_of_stores import name_of
     from bayesmix.explained_by_traits import explained_by_traits
     from bayesmix.in_use import only_in_use
@@ -46,20 +48,25 @@ def report(fit: "Fit", panel: "Panel | None" = None) -> str:
     from bayesmix.pages import environment
     from bayesmix.panel_of_fit import panel_of
     from bayesmix.parameters import deviating, spoken
+    from bayesmix.pictures_of_rates import sentence
     from bayesmix.report_contents import contents
     from bayesmix.report_modes import worst_of
     from bayesmix.report_pictures import gallery
+    from bayesmix.report_rates import told_alone, told_rate
+    from bayesmix.response_words import words_of
     from bayesmix.segments_of_stores import most_probable
     from bayesmix.store_loo import standard_error, total
+    from bayesmix.stores import rows_of_stores
     from em.results import software
 
     in_use = fit.group("segments_in_use")
     fit = only_in_use(fit)
     why = ""
-    try:
-        panel = panel_of(fit) if panel is None else panel
-    except InputError as wrong:
-        why = str(wrong)
+    if words_of(fit) is None:  # others need their rows only where the file does not tell them apart
+        try:
+            panel = panel_of(fit) if panel is None else panel
+        except InputError as wrong:
+            why = str(wrong)
     c = contents(fit, panel)
     if why:
         c.missing.append(f"No residuals of single weeks: they take the data file. {why}.")
@@ -73,6 +80,10 @@ def report(fit: "Fit", panel: "Panel | None" = None) -> str:
         worst_of=worst_of,
         exp=math.exp,
         quantile=np.quantile,
+        sentence=sentence,
+        told_rate=told_rate,
+        told_alone=told_alone,
+        column_label=column_label,
     )
     span = price_range(fit.group("constant_data"), c.axis)
     return pages.get_template("report.html").render(
@@ -88,6 +99,11 @@ def report(fit: "Fit", panel: "Panel | None" = None) -> str:
         by_traits=explained_by_traits(fit),
         prices=None if span is None else span[1],
         pictures=gallery(c),
+        rows=rows_of_stores(fit.statistics),
+        counts=c.counts,
+        count_verdicts=[] if c.counts is None else verdicts(c.counts),
+        count_caveat="" if c.counts is None else caveat(c.counts),
+        count_family=family_title(fit.family),
         software={**fit.software, **software(*PACKAGES)},
     )
 

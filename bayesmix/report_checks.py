@@ -6,12 +6,17 @@ import numpy as np
 
 from bayesmix.drawing import selection
 from bayesmix.fitted import Fit
+from bayesmix.own_rates import sizes, sums
 from bayesmix.predictive_check import SegmentCheck, check_segments, extent
+from bayesmix.rate_checks import RateSummary, on_picture, rate_pit, rate_segments
+from bayesmix.response_words import ResponseWords, words_of
 from bayesmix.segments_of_stores import membership
 from bayesmix.some_stores import some_stores
 from bayesmix.store_loo import FEWEST_DRAWS, Loo
 from bayesmix.store_summaries import Summary, loo_pit, store_summaries
+from bayesmix.stores import CountedStores
 from bayesmix.uniformity import EcdfDifference, against_uniform
+from em.design_counts import DesignCounts
 from em.statistics import Floats, Ints
 
 CHECKED = 1000  # stores that the predictive checks are made of
@@ -27,7 +32,7 @@ class Check(NamedTuple):
     curve : None for too few stores.
     """
 
-    summary: Summary
+    summary: Summary | RateSummary
     pit: Floats
     curve: EcdfDifference | None
     segments: list[SegmentCheck]
@@ -58,11 +63,25 @@ def checks_of(fit: Fit, reff: float) -> list[Check]:
     """
     some = some_stores(fit, selection(len(fit.stores), CHECKED))
     share = membership(some) if "membership" in some.by_store else np.ones((len(some.stores), fit.k))
+    words, stats = words_of(some), some.statistics
+    if words is not None and isinstance(stats, CountedStores):
+        return [_of_rates(some, stats.counts, words, share, reff)]
     found = []
-    for summary in store_summaries(some.statistics, fit.coefficients):
+    for summary in store_summaries(some.gaussian, fit.coefficients):
         if summary.store.size == 0:
             continue
         pit = loo_pit(some, summary, reff)
         segments = check_segments(summary, some.draws, share[summary.store], traits=some.traits)
         found.append(Check(summary, pit, against_uniform(pit), segments))
     return found
+
+
+def _of_rates(fit: Fit, counts: DesignCounts, words: ResponseWords, share: Floats, reff: float) -> Check:
+    """The check of the stores' rates, of another family than log sales."""
+    size = sizes(counts)
+    store = np.flatnonzero(size > 0.0)
+    total = sums(counts, counts.total)
+    summary = RateSummary(words.share, store, on_picture(words, total[store], size[store]))
+    pit = rate_pit(fit, counts, store, reff)
+    segments = rate_segments(fit, counts, words, summary, share[store])
+    return Check(summary, pit, against_uniform(pit), segments)

@@ -3,7 +3,9 @@
 from markupsafe import Markup
 
 from bayesmix.drawings_of_checks import of_checks
+from bayesmix.drawings_of_counts import of_counts
 from bayesmix.drawings_of_draws import of_chains, of_priors
+from bayesmix.drawings_of_rates import of_rates, of_responses
 from bayesmix.drawings_of_segments import of_segments
 from bayesmix.drawings_of_stores import of_continuum, of_shrinkage, of_stores
 from bayesmix.drawings_of_weeks import of_weeks
@@ -11,7 +13,10 @@ from bayesmix.report_contents import Contents
 from bayesmix.svg import inline_svg
 from em.command import watched
 
-KINDS = (of_segments, of_stores, of_shrinkage, of_continuum, of_weeks, of_chains, of_checks, of_priors)
+KINDS = (
+    of_segments, of_responses, of_stores, of_rates, of_shrinkage, of_continuum, of_weeks, of_chains, of_checks,
+    lambda c: of_counts(c.counts), of_priors,
+)  # fmt: skip
 
 
 def gallery(c: Contents) -> dict[str, Markup]:

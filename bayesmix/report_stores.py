@@ -14,7 +14,7 @@ from bayesmix.pooling import pooling
 from bayesmix.shrinkage import DRAWS, Shrinkage, explanation, furthest, shrinkage, typical_week
 from bayesmix.some_stores import some_stores
 from bayesmix.store_summaries import own_variances_along
-from em.statistics import Floats, Ints
+from em.statistics import Floats, GaussianStatistics, Ints
 
 SHOWN = 300  # stores drawn one by one; of more, an even selection
 
@@ -24,7 +24,7 @@ class Caterpillar(NamedTuple):
 
     Attributes
     ----------
-    coefficient : name; "intercept" stands for log sales in a typical week.
+    coefficient : name; "intercept" stands for log sales in a typical week, or the predictor of a typical row.
     mean, low, high : posterior and its 89 % interval.
     """
 
@@ -58,7 +58,8 @@ class StoreByStore(NamedTuple):
     shown : (one,) the stores drawn one by one; `caterpillars` and `together` are of these.
     together : probability of the same segment, stores in clustered order, and that order; None for one segment.
     plane : None without an intercept or a price.
-    moved, shrinkage : the stores that pooling moves most, and how; none without an intercept.
+    moved, shrinkage : the stores that pooling moves most, and how; none without an intercept, and of families, whose
+        stores have rates (`report_rates`).
     explained : a sentence on each of these.
     borrowed : (store,) information in each store's weeks on its elasticity, and the share of the other stores in what
         is said of it; None where stores of a segment are alike.
@@ -83,7 +84,8 @@ def store_by_store(fit: Fit) -> StoreByStore:
         pairs = co_membership(some).to_numpy()
         order = clustered(pairs)
         together = pairs[np.ix_(order, order)], order
-    moved = furthest(fit)
+    counted = not isinstance(fit.statistics, GaussianStatistics)
+    moved = np.arange(0) if counted else furthest(fit)
     pulled = shrinkage(fit, moved) if moved.size else None
     told = [] if pulled is None else [explanation(fit, pulled, row) for row in range(moved.size)]
     return StoreByStore(shown, _caterpillars(fit, some), together, _plane(fit), moved, pulled, told, _borrowed(fit))
@@ -107,16 +109,18 @@ def _plane(fit: Fit) -> Plane | None:
     axis = axis_of(fit.coefficients, fit.statistics)
     if axis is None:
         return None
-    known = np.flatnonzero(np.isfinite(own_variances_along(fit.statistics, np.eye(axis.at.size)[axis.price])))
+    known = np.flatnonzero(np.isfinite(own_variances_along(fit.gaussian, np.eye(axis.at.size)[axis.price])))
     after = np.asarray(fit.by_store["coefficients"].transpose("store", "coefficient"), dtype=float)
     return Plane(
-        known, place(fit.statistics.b[known], axis), place(after[known], axis), place(fit.draws.mu.mean(0), axis)
+        known, place(fit.gaussian.b[known], axis), place(after[known], axis), place(fit.draws.mu.mean(0), axis)
     )
 
 
 def _borrowed(fit: Fit) -> tuple[Floats, Floats] | None:
-    price = price_column(fit.coefficients)
-    if price is None or fit.draws.omega is None or (fit.k > 1 and "membership" not in fit.by_store):
+    price, stats = price_column(fit.coefficients), fit.statistics
+    if not isinstance(stats, GaussianStatistics) or price is None or fit.draws.omega is None:
+        return None
+    if fit.k > 1 and "membership" not in fit.by_store:
         return None
     unit = np.eye(len(fit.coefficients))[price]
-    return 1.0 / own_variances_along(fit.statistics, unit), pooling(fit)[:, price]
+    return 1.0 / own_variances_along(stats, unit), pooling(fit)[:, price]

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 
 import numpy as np
 import pymc as pm
@@ -13,7 +13,8 @@ import xarray as xr
 from bayesmix import effects, mixture, normal_mixture
 from bayesmix.centre import centre, centred_parameters, uncentred
 from bayesmix.fitted import Fit
-from bayesmix.judged import Problem, judge
+from bayesmix.joint_draws import draw_jointly
+from bayesmix.judged import Integral, Problem, judge
 from bayesmix.modes import starts_of_chains
 from bayesmix.prior_text import override
 from bayesmix.priors import Priors, default_priors, with_effects
@@ -21,7 +22,7 @@ from bayesmix.sample import Draws, sample
 from bayesmix.settings import LEAST, Settings
 from bayesmix.sparse import CONCENTRATION, draw_sparse
 from bayesmix.start import Start, continuum_solution, effects_apart, em_solution, start_of_normals
-from bayesmix.stores import stores_of
+from bayesmix.stores import CountedStores, stores_of
 from bayesmix.tree import as_tree
 from em import normal_mixture_fit
 from em.command import watched
@@ -83,6 +84,7 @@ def fit_hierarchical(
     random: Sequence[str] | None = None,
     sigma: MixedSigmaRule | None = None,
     quadrature: int | None = None,
+    integral: Integral = "quadrature",
     priors: Priors | Sequence[str] = (),
     settings: Settings = Settings(),  # noqa: B008
     keep: Path | None = None,
@@ -96,16 +98,28 @@ def fit_hierarchical(
     sigma : as for `fit_mixture`.
     quadrature : nodes in each random direction of the integral over coefficients of stores, where the response is not
         log sales; 1 is Laplace's approximation, None the usual number (`bayesmix.stores.NODES`).
+    integral : "quadrature", or "mcmc": where the response is not log sales, the coefficients of every store are drawn
+        with the parameters and no integral is approximated while drawing; what is worked out of the draws afterwards,
+        such as the log-likelihoods of stores, has the quadrature all the same.
     priors, keep : as for `fit_mixture`.
 
     Raises
     ------
     InputError
-        When a name is not possible, the stores together do not identify every coefficient, or the settings allow no
-        draws.
+        When a name or an integral is not possible, the stores together do not identify every coefficient, or the
+        settings allow no draws.
     """
+    if integral not in get_args(Integral):
+        raise InputError(f"no integral {integral!r}; expected one of {', '.join(get_args(Integral))}")
     problem = _problem(panel, "hierarchical", 1, sigma, priors, settings, random=random, quadrature=quadrature)
+    if integral == "mcmc" and not isinstance(problem.statistics, CountedStores):
+        raise InputError("integral mcmc is for other families; the integrals of log sales are exact")
+    if integral == "mcmc" and not problem.priors.varying.size:
+        raise InputError("integral mcmc draws coefficients that vary between stores; expected one or more of them")
     start = continuum_solution(panel, random, problem.sigma, problem.statistics)
+    if integral == "mcmc":
+        problem = replace(problem, start=start, integral=integral)
+        return _fit(problem, draw_jointly(problem, start.parameters, keep), np.ones((len(panel.stores), 1)))
     return _fit_normals(problem, start, (), np.ones((len(panel.stores), 1)), keep)
 
 

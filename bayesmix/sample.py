@@ -50,6 +50,8 @@ class Draws:
     unconstrained, density : (chain, draw, dimension) the same on the sampler's scale, and the density there; None where
         they are not a gradient sampler's.
     quantities_at : what makes the former of the latter.
+    coefficients : (chain, draw, store, coefficient) of stores, where they were drawn with the parameters; None where
+        they follow from them.
     """
 
     quantities: Mapping[str, Floats]
@@ -60,6 +62,7 @@ class Draws:
     unconstrained: Floats | None = None
     density: Density | None = None
     quantities_at: Callable[[Floats], Mapping[str, Floats]] | None = None
+    coefficients: Floats | None = None
 
 
 def sample(

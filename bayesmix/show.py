@@ -15,6 +15,7 @@ from bayesmix.expectations import expectations
 from bayesmix.explained_by_traits import explained_by_traits
 from bayesmix.fitted import Fit
 from bayesmix.parameters import deviating, parameters
+from bayesmix.response_words import words_of
 from bayesmix.rounding import MINUS, figures
 from em.panel import Panel
 from em.show import narrow, told_of
@@ -64,7 +65,8 @@ def show(fit: Fit, *, first: bool = True) -> None:
     explained = explained_by_traits(fit)
     for c, name in enumerate(fit.coefficients if explained is not None else ()):
         share, low, high = (float(explained[end][c]) for end in ("mean", "lower", "upper"))  # pyright: ignore[reportOptionalSubscript]
-        say(f"traits explain {share:.0%} ({low:.0%} .. {high:.0%}) of the variance of {deviating(name)} between stores")
+        of = deviating(name, words_of(fit))
+        say(f"traits explain {share:.0%} ({low:.0%} .. {high:.0%}) of the variance of {of} between stores")
     s, seconds = fit.sampler, fit.sampler["seconds"]
     switched = (
         "" if fit.k == 1 or in_use is not None else f"; segments renumbered in {s['labels_switched']:.1%} of draws"
@@ -76,6 +78,10 @@ def show(fit: Fit, *, first: bool = True) -> None:
         + (f"{s['divergences']} divergences{switched}; " if in_use is None else "labels of stores drawn; ")
         + f"compiling {seconds['compiling']:.1f} s, sampling {seconds['sampling']:.1f} s"
     )
+    if fit.model == "hierarchical" and fit.integral != "exact":
+        rule = "Laplace's approximation" if fit.quadrature == 1 else f"quadrature with {fit.quadrature} nodes"
+        drawn = f"drawn with the parameters (MCMC); log-likelihoods of stores by {rule}"
+        say(f"coefficients of stores {drawn if fit.integral == 'mcmc' else f'integrated out by {rule}'}")
     for note in fit.notes:
         say(f"note: {note}")
     if not fit.trusted:

@@ -20,6 +20,7 @@ from bayesmix.rounding import by_ratio, figures, fixed, percent
 from bayesmix.segments_of_stores import membership
 from bayesmix.some_stores import some_stores
 from bayesmix.store_summaries import own_variances_along
+from bayesmix.stores import mean_row
 from em.scatter import scatter
 from em.statistics import Floats, Ints
 
@@ -91,7 +92,7 @@ def furthest(fit: Fit, most: int = FURTHEST) -> Ints:
     if at is None:
         return np.arange(0)
     after = np.asarray(fit.by_store["coefficients"].transpose("store", "coefficient"), dtype=float)
-    moved = np.where(_own_errors(fit, at) < LEAST_KNOWN, np.abs((after - fit.statistics.b) @ at), 0.0)
+    moved = np.where(_own_errors(fit, at) < LEAST_KNOWN, np.abs((after - fit.gaussian.b) @ at), 0.0)
     order = np.argsort(-moved, kind="stable")[:most]
     return order[moved[order] > 0.0]
 
@@ -111,7 +112,7 @@ def shrinkage(fit: Fit, index: Ints) -> Shrinkage | None:
     directions = at[None] if price is None else np.stack([at, np.eye(at.size)[price]])
     mean, sd, low, high = store_values(some, directions[None], INTERVAL, DRAWS)
     weight = own_weight(some, directions)
-    own, alike = some.statistics.b @ directions.T, _alike(some, share.argmax(1)) @ directions.T
+    own, alike = some.gaussian.b @ directions.T, _alike(some, share.argmax(1)) @ directions.T
     errors = [_own_errors(fit, direction)[index] for direction in directions]
     pulls = [
         Pull(own[:, m], errors[m], alike[:, m], mean[:, m], sd[:, m], low[:, m], high[:, m], weight[:, m])
@@ -128,14 +129,14 @@ def _alike(fit: Fit, segment: Ints) -> Floats:
 
 
 def typical_week(fit: Fit) -> Floats | None:
-    """Means of the panel's columns, (coefficient,); None without an intercept, where they are not in the statistics."""
+    """Means of the panel's columns, (coefficient,); None without an intercept, which they are taken by."""
     if "intercept" not in fit.coefficients:
         return None
-    return fit.statistics.xtx.sum(0)[fit.coefficients.index("intercept")] / fit.statistics.n_observations
+    return mean_row(fit.statistics, fit.coefficients.index("intercept"))
 
 
 def _own_errors(fit: Fit, along: Floats) -> Floats:
-    return scatter(fit.statistics) * np.sqrt(own_variances_along(fit.statistics, along))
+    return scatter(fit.gaussian) * np.sqrt(own_variances_along(fit.gaussian, along))
 
 
 def explanation(fit: Fit, found: Shrinkage, row: int) -> str:
@@ -147,7 +148,7 @@ def explanation(fit: Fit, found: Shrinkage, row: int) -> str:
     """
     s, store = Pull(*(values[row] for values in found.sales)), int(found.store[row])
     own, after = (np.exp(ends) for ends in ([s.own_low, s.own, s.own_high], [s.low, s.mean, s.high]))
-    n = float(fit.statistics.n[store])
+    n = float(fit.gaussian.n[store])
     price = (
         ""
         if found.log_price is None

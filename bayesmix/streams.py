@@ -12,6 +12,8 @@ PURPOSES = (
     "folds",
     "start without stores",
     "start tempered",
+    "coefficients of stores",
+    "rates of stores",
 )
 
 

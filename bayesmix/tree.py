@@ -218,6 +218,7 @@ def _attributes(run: Run) -> dict[str, str | int]:
         "model": p.model,
         "family": LOG_SALES if response is None else response.family.name,
         **({"quadrature": p.statistics.nodes} if isinstance(p.statistics, CountedStores) else {}),
+        **({"integral": p.integral} if isinstance(p.statistics, CountedStores) else {}),
         "k": p.k,
         "sparse": int(p.sparse),
         "sigma_rule": p.sigma,

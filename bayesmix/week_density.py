@@ -1,9 +1,11 @@
-"""Another week of a known store: its exact density given the store's other weeks, under every draw of the parameters.
+"""Another week of a known store: its density given the store's other weeks, under every draw of the parameters.
 
-Given segment k and some weeks of store i, its coefficients are N(m, V) (`bayesmix.stores`), so a further week with
-columns x has log sales
+Given segment k and some weeks of store i, a further week has a density p(y | k) of its own, and
 
-    y ~ sum_k r_k N(x'm_k, sigma_k^2 + x'V_k x),   r_k the store's membership given those weeks.
+    p(y) = sum_k r_k p(y | k),   r_k the store's membership given those weeks.
+
+For log sales the store's coefficients are then N(m, V) (`bayesmix.stores`), so that p(y | k) is normal with mean x'm_k
+and variance sigma_k^2 + x'V_k x; for other families `bayesmix.family_rows` works it out.
 
 A week that is itself among those that gave m and V is taken out again without solving anything anew. With residual
 e = y - x'm and leverage l = x'V x / sigma^2, what the others say of it is (rank-one downdate; Cook & Weisberg 1982)
@@ -21,11 +23,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bayesmix.family_rows import FamilyRows, RowsGiven, rows_given_stores
 from bayesmix.known_stores import given_data
 from bayesmix.posterior import ParameterDraws, store_means
-from bayesmix.stores import given_segments
+from bayesmix.stores import CountedStores, Stores, given_segments
+from em.design_counts import count_designs, distinct_rows, merge_weeks
 from em.likelihood import LOG_2PI
-from em.statistics import Floats, GaussianStatistics, Ints
+from em.panel import Panel
+from em.statistics import Floats, GaussianStatistics, Ints, build, merge
 
 MOST = 2_000_000  # numbers in the largest array of one piece
 
@@ -37,16 +42,50 @@ class Weeks(NamedTuple):
     ----------
     store : (row,) index of the row's store, rising.
     x : (row, coefficient)
-    y : (row,) log sales.
+    y : (row,) log sales, or the response of another family.
+    offset, trials : (row,) of another family, see `em.response.Response`; None of log sales.
     """
 
     store: Ints
     x: Floats
     y: Floats
+    offset: Floats | None = None
+    trials: Floats | None = None
 
     def of(self, rows: slice | np.ndarray) -> "Weeks":
         """Some of the rows."""
-        return Weeks(self.store[rows], self.x[rows], self.y[rows])
+        return Weeks(*(None if values is None else values[rows] for values in self))  # pyright: ignore[reportArgumentType]
+
+
+def weeks_of(panel: Panel) -> Weeks:
+    """The rows of a panel."""
+    if panel.response is None:
+        return Weeks(panel.store, panel.x, panel.y)
+    return Weeks(panel.store, panel.x, panel.y, panel.response.offset, panel.response.trials)
+
+
+def distinct(weeks: Weeks) -> tuple[Weeks, Ints]:
+    """Each distinct row once, and which of them is each row's."""
+    columns = [np.column_stack([np.asarray(values, dtype=float)]) for values in weeks if values is not None]
+    rows, index = distinct_rows(np.concatenate(columns, 1))
+    first = np.empty(len(rows), dtype=np.intp)
+    first[index[::-1]] = np.arange(index.size)[::-1]
+    return weeks.of(first), index
+
+
+def known(weeks: Weeks, n_stores: int, like: Stores) -> Stores:
+    """The statistics of stores of which these weeks are known; `like` says of which family."""
+    if not isinstance(like, CountedStores):
+        return build(weeks.store, weeks.x, weeks.y, n_stores)
+    family, rows = like.counts.family, (weeks.store, weeks.x, weeks.y, n_stores)
+    return like._replace(counts=count_designs(family, *rows, offset=weeks.offset, trials=weeks.trials))
+
+
+def joined(first: Stores, second: Stores) -> Stores:
+    """Statistics of the same stores from two disjoint sets of their weeks."""
+    if isinstance(first, CountedStores) and isinstance(second, CountedStores):
+        return first._replace(counts=merge_weeks(first.counts, second.counts))
+    return merge(first, second)  # pyright: ignore[reportArgumentType]
 
 
 class NormalMixtures(NamedTuple):
@@ -82,26 +121,56 @@ def log_density(of: NormalMixtures, y: Floats) -> Floats:
     return _logsumexp(log_weight + _log_normal(y[:, None] - of.mean, np.square(of.sd)))
 
 
-def log_density_left_out(
-    stats: GaussianStatistics, draws: ParameterDraws, weeks: Weeks, traits: Floats | None = None
-) -> Floats:
-    """Log p(y_it | y_i,-t), given the other weeks of the store, of weeks that `stats` contains; (draw, row).
+def log_density_further(stores: Stores, draws: ParameterDraws, weeks: Weeks, traits: Floats | None = None) -> Floats:
+    """Log-density of further weeks, each given those that `stores` contains; (draw, row).
 
     Parameters
     ----------
     traits : (store, trait) see `posterior.store_means`.
     """
-    mu = store_means(draws, traits)
-    with np.errstate(divide="ignore"):
-        log_weight = np.log(draws.weight)
-    component, mean, variance = given_segments(stats, mu, draws.sigma, draws.omega)
-    joint = log_weight[:, None] + component
+    if not isinstance(stores, CountedStores):
+        return log_density(predicted(stores, draws, weeks, traits), weeks.y)
+    loglik, alone = _of_family(stores, draws, weeks, traits, left_out=False)
+    joint = _log_weight(draws) + loglik
+    return _logsumexp(joint[:, weeks.store] + alone) - _logsumexp(joint)[:, weeks.store]
+
+
+def log_density_left_out(stores: Stores, draws: ParameterDraws, weeks: Weeks, traits: Floats | None = None) -> Floats:
+    """Log p(y_it | y_i,-t), given the other weeks of the store, of weeks that `stores` contains; (draw, row).
+
+    Parameters
+    ----------
+    traits : (store, trait) see `posterior.store_means`.
+    """
+    of = _of_family if isinstance(stores, CountedStores) else _of_log_sales
+    loglik, alone = of(stores, draws, weeks, traits)  # pyright: ignore[reportArgumentType]
+    joint = (_log_weight(draws) + loglik)[:, weeks.store]
+    return _logsumexp(joint) - _logsumexp(joint - alone)
+
+
+def _of_log_sales(stats: GaussianStatistics, draws: ParameterDraws, weeks: Weeks, traits: Floats | None) -> RowsGiven:
+    """Weeks that `stats` contains, without them, in each segment."""
+    component, mean, variance = given_segments(stats, store_means(draws, traits), draws.sigma, draws.omega)
     noise = np.square(draws.sigma)[:, None]
     error = weeks.y[:, None] - _product(_of_rows(mean, weeks.store), weeks.x)
     left = 1.0 - np.maximum(_products(_of_rows(variance, weeks.store), weeks.x, weeks.x), 0.0) / noise
-    alone = _log_normal(error / left, noise / left)
-    joint = joint[:, weeks.store]
-    return _logsumexp(joint) - _logsumexp(joint - alone)
+    return RowsGiven(component, _log_normal(error / left, noise / left))
+
+
+def _of_family(
+    stores: CountedStores, draws: ParameterDraws, weeks: Weeks, traits: Floats | None, *, left_out: bool = True
+) -> RowsGiven:
+    if weeks.offset is None or weeks.trials is None:
+        raise ValueError("weeks of another family than log sales need offsets and trials")
+    rows = FamilyRows(weeks.store, weeks.x, weeks.offset, weeks.y, weeks.trials)
+    mu = store_means(draws, traits)
+    return rows_given_stores(stores.counts, stores.nodes, mu, draws.sigma, draws.omega, rows, left_out=left_out)
+
+
+def _log_weight(draws: ParameterDraws) -> Floats:
+    """Of each segment; (draw, 1, segment)."""
+    with np.errstate(divide="ignore"):
+        return np.log(draws.weight)[:, None]
 
 
 def pieces(weeks: Weeks, n_stores: int, draws: ParameterDraws) -> Iterator[tuple[Ints, Weeks]]:

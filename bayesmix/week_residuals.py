@@ -3,6 +3,10 @@
 A residual is log sales less x_it' E[theta_i], the posterior mean of the store's coefficients. Standardised, it is
 divided by sigma; then it should have mean 0 and standard deviation 1 (a little less in stores of few weeks, whose
 curves follow them), whatever is predicted and in every week. The file of a fit holds no weeks, so this takes the panel.
+
+Of another response a residual is the response less its mean, and standardised it is the normal quantile of the
+probability that the fitted distribution has below it: of a whole number one drawn evenly from the range that it covers
+(randomised quantile residuals; Dunn & Smyth 1996, Journal of Computational and Graphical Statistics 5).
 """
 
 from typing import NamedTuple
@@ -12,7 +16,10 @@ from scipy.special import ndtri
 
 from bayesmix.fitted import Fit
 from bayesmix.segments_of_stores import most_probable
+from bayesmix.stores import family_of
+from em.errors import InputError
 from em.panel import Panel, log_sales
+from em.response import Response
 from em.statistics import Floats, Ints
 
 LEVELS = (0.055, 0.25, 0.5, 0.75, 0.945)  # quantiles of residuals in a band
@@ -21,6 +28,9 @@ MOST_BINS = 30
 FEWEST = 100  # residuals of a segment that are drawn
 QUANTILES = 161  # of a QQ picture between its ends
 ENDS = 20  # residuals at each end that are drawn one by one
+SEED = 0  # of the place of a whole number in the range that it covers
+SMALLEST = 1e-15  # probability beyond which no residual is told from another
+LEAST = 1e-3  # of what is fitted, in a week of which nothing was seen
 ALARM = 0.01  # probability that any week is called unusual when none is
 
 
@@ -29,16 +39,18 @@ class Residuals(NamedTuple):
 
     Attributes
     ----------
-    fitted : expected log sales.
-    left : log sales less that.
+    fitted : expected log sales, or the logarithm of the mean of another response.
+    left : log sales less that, or the response less its mean.
     z : standardised.
     segment : index of the store's most probable segment; zeros where there are none.
+    variance : of the response given its mean; None of log sales.
     """
 
     fitted: Floats
     left: Floats
     z: Floats
     segment: Ints
+    variance: Floats | None = None
 
 
 class Band(NamedTuple):
@@ -60,7 +72,8 @@ class Weeks(NamedTuple):
     Attributes
     ----------
     week : (week,) index of the weeks that have any.
-    mean, error : (week,) log sales, and the standard error if weeks of different stores are independent.
+    mean, error : (week,) log sales, or the logarithm of all stores' sum over that fitted, and the standard error if
+        weeks of different stores are independent.
     limit : in standard errors; any week is beyond it by chance one time in a hundred.
     trend, trend_error : change of the average residual from one week to the next.
     """
@@ -81,20 +94,35 @@ class Weeks(NamedTuple):
 
 
 def residuals(fit: Fit, panel: Panel) -> Residuals:
-    """The residuals of a fit's own panel of log sales.
+    """The residuals of a fit's own panel.
 
     Raises
     ------
     InputError
         When the panel holds the response of another family.
     """
-    y = log_sales(panel)
     theta = np.asarray(fit.by_store["coefficients"].transpose("store", "coefficient"), dtype=float)
     segment = most_probable(fit) if fit.k > 1 and "membership" in fit.by_store else np.zeros(len(theta), dtype=np.intp)
-    fitted = np.einsum("rp,rp->r", panel.x, theta[panel.store])
-    left = y - fitted
-    of_row = segment[panel.store]
-    return Residuals(fitted, left, left / fit.draws.sigma.mean(0)[of_row], of_row)
+    fitted, of_row = np.einsum("rp,rp->r", panel.x, theta[panel.store]), segment[panel.store]
+    sigma, family = fit.draws.sigma.mean(0)[of_row], family_of(fit.statistics)
+    if family is not None:
+        if panel.response is None or panel.response.family is not family:
+            raise InputError(f"{panel.file}: holds other responses than {fit.log_density_of}; expected the fit's panel")
+        return _of_family(panel.response, panel.y, fitted, sigma, of_row)
+    left = log_sales(panel) - fitted
+    return Residuals(fitted, left, left / sigma, of_row)
+
+
+def _of_family(response: Response, y: Floats, eta: Floats, sigma: Floats, segment: Ints) -> Residuals:
+    """Residuals of a response of which `eta` and the response's offset are the linear predictor."""
+    family = response.family
+    at, log_sigma = eta + response.offset, np.log(sigma)
+    mean, high = family.mean(at, response.trials), family.cumulative(y, at, response.trials, log_sigma)
+    if family.discrete:
+        low = family.cumulative(y - 1.0, at, response.trials, log_sigma)
+        high = low + np.random.default_rng(SEED).random(y.size) * (high - low)
+    z = ndtri(np.clip(high, SMALLEST, 1.0 - SMALLEST))
+    return Residuals(np.log(mean), y - mean, z, segment, family.variance(at, response.trials, log_sigma))
 
 
 def bands(found: Residuals, k: int) -> dict[int, Band]:
@@ -129,9 +157,14 @@ def by_week(found: Residuals, panel: Panel, sigma: Floats) -> Weeks:
     n_weeks = len(panel.weeks)
     n = np.bincount(panel.week, minlength=n_weeks)
     week = np.flatnonzero(n)
-    mean = np.bincount(panel.week, found.left, n_weeks)[week] / n[week]
-    variance = np.bincount(panel.week, np.square(sigma)[found.segment], n_weeks)[week]
-    error = np.sqrt(variance) / n[week]
+    variance = np.square(sigma)[found.segment] if found.variance is None else found.variance
+    scatter = np.sqrt(np.bincount(panel.week, variance, n_weeks)[week])
+    left = np.bincount(panel.week, found.left, n_weeks)[week]
+    if found.variance is None:
+        mean, error = left / n[week], scatter / n[week]
+    else:
+        fitted = np.bincount(panel.week, np.exp(found.fitted), n_weeks)[week]
+        mean, error = np.log(np.maximum(1.0 + left / fitted, LEAST)), scatter / fitted
     trend, trend_error = _trend(week.astype(float), mean, n[week].astype(float))
     return Weeks(week, mean, error, float(-ndtri(0.5 * ALARM / week.size)), trend, trend_error)
 

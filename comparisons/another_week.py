@@ -5,62 +5,45 @@ alone; a known one also from its own weeks, which tell its coefficients. So a mo
 lose here, where it cannot follow a store's own coefficients, and the other way round.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayesmix.axis import price_column
 from bayesmix.fitted import Fit
-from bayesmix.posterior import thinned
+from bayesmix.panel_of_fit import panel_of
 from bayesmix.settings import Settings
-from bayesmix.week_density import pieces, predicted
+from bayesmix.stores import family_of
 from comparisons.candidates import Candidate, candidate_of, candidates
+from comparisons.judged_regressions import judge_regressions
+from comparisons.judged_weeks import Judged, judge_posterior
 from comparisons.known_weeks import KnownWeeks, error_by_known_weeks
-from comparisons.least_squares import one_regression, own_regressions
-from comparisons.leave_future_out import FutureOut, leave_future_out
-from comparisons.week_loo import DRAWS, WeekLoo, week_loo, weeks_of
-from comparisons.week_scores import Mean, Scores, mean_over_stores, root_mean_square, scores_of_draws
+from comparisons.week_loo import WeekLoo, check_panel, week_loo
+from comparisons.week_scores import Mean, mean_over_stores, root_mean_square
+from comparisons.week_words import Words, words_of
 from em.command import watched
+from em.errors import InputError
+from em.fit import sigma_rule
 from em.mixture import SigmaRule
-from em.panel import Panel, store_statistics
+from em.panel import Panel, statistics_of
 from em.split_weeks import SplitPanel, split_weeks
-from em.statistics import Floats, Ints, take
+from em.statistics import Floats, Ints
 
 if TYPE_CHECKING:
     import xarray as xr
 
 QUICK = Settings(draws=500, tune=500)
-ONE, OWN, COMMON = "one regression for all", "least squares, own sigma", "least squares, common sigma"
+ON_ONE_SCALE = (
+    "log sales stand here by the density of sales, their own less the logarithm of the sales; beside the probability "
+    "of a whole number that is right where it changes little from one number to the next"
+)
 
-
-@dataclass(frozen=True)
-class Judged:
-    """One model and how it met the weeks that came.
-
-    Attributes
-    ----------
-    name, model : what tables call it; which kind it is ("least squares" and "one regression" among them).
-    scores : of the later weeks, all predicted from the first ones.
-    future_i : (later row,) log-density of each, predicted from all weeks before it.
-    crps_error : standard error by simulation of the mean CRPS.
-    slopes : (store,) price elasticities of the stores; None without a price.
-    future : how far the first posterior carried; None for regressions.
-    loo : leave one week out of the whole panel; None where no fit of it was given.
-    flags : what to bear in mind.
-    """
-
-    name: str
-    model: str
-    scores: Scores = field(repr=False)
-    future_i: Floats = field(repr=False)
-    crps_error: float = 0.0
-    slopes: Floats | None = field(default=None, repr=False)
-    future: FutureOut | None = field(default=None, repr=False)
-    loo: WeekLoo | None = field(default=None, repr=False)
-    flags: tuple[str, ...] = ()
+OF_RIVALS = (
+    "a store's own regression and own mean have a prior about the one regression, as wide as a factor of seven of "
+    "rate or odds, which keeps finite what its weeks do not settle"
+)
 
 
 @dataclass(frozen=True)
@@ -105,9 +88,16 @@ class AnotherWeek:
         store = self.split.panel.store
         return mean_over_stores(one.loo.elpd_i, store), mean_over_stores(one.loo.elpd_i - best.elpd_i, store)
 
+    @cached_property
+    def words(self) -> Words:
+        """What tables and sentences call things."""
+        return words_of(self.split.panel)
+
     def error(self, one: Judged) -> Mean:
-        """Root mean squared error of log sales."""
-        return root_mean_square(one.scores.error, self.store)
+        """Root mean squared error of log sales; mean absolute error of another response."""
+        if self.split.panel.response is None:
+            return root_mean_square(one.scores.error, self.store)
+        return self.mean(np.abs(one.scores.error))
 
     def to_xarray(self) -> "xr.Dataset":
         """Scores of every later week by model."""
@@ -125,9 +115,10 @@ class AnotherWeek:
 def held_out(
     panel: Panel,
     *,
-    sigma: SigmaRule = "fixed",
+    sigma: SigmaRule | None = None,
     ks: Sequence[int] = (1, 2, 3, 4, 5),
-    normals: Sequence[int] = (2,),
+    normals: Sequence[int] | None = None,
+    random: Sequence[str] | None = None,
     share: float = 0.8,
     settings: Settings = QUICK,
 ) -> AnotherWeek:
@@ -135,8 +126,11 @@ def held_out(
 
     Parameters
     ----------
-    sigma : rule of all models; the continuum and mixtures of normals have one for all where it is "segment".
-    ks, normals : numbers of segments of mixtures, and of mixtures of normals.
+    sigma : rule of all models; the continuum and mixtures of normals have one for all where it is "segment". None is
+        "fixed" (1) for log sales and for families without a dispersion, and "common" for the others.
+    ks, normals : numbers of segments of mixtures, and of mixtures of normals; these are for log sales alone, with 2
+        where None is given.
+    random : names of the coefficients that vary between the stores of a segment; None is all.
     share : of the weeks to fit, see `em.split_weeks`.
 
     Raises
@@ -145,89 +139,71 @@ def held_out(
         When the panel cannot be parted, or a model not be fitted to its first weeks.
     """
     split = split_weeks(panel, share)
-    return _judge(split, candidates(split.panel, ks, sigma, normals), {}, settings)
+    rule = sigma_rule(statistics_of(panel), sigma)
+    normals = ((2,) if panel.response is None else ()) if normals is None else normals
+    models = candidates(split.panel, ks, rule, normals, None if random is None else tuple(random))
+    return _judge([(one, split) for one in models], {}, settings)
 
 
 def another_week(panel: Panel, fits: Sequence[Fit], *, share: float = 0.8, settings: Settings = QUICK) -> AnotherWeek:
     """The same for the models of given posteriors of the whole panel, which are also judged by leaving one week out.
+
+    Log sales beside counts or amounts of the same file are judged on the scale of sales (`comparisons.one_scale`).
+
+    Parameters
+    ----------
+    panel : of the fits; that of a fit with another response than this is read from its own file.
 
     Raises
     ------
     InputError
         As `held_out`; also when a fit is of another panel.
     """
-    split = split_weeks(panel, share)
-    whole = {} if split.notes else {fit.name: week_loo(fit, panel) for fit in watched(fits, "leaving weeks out")}
-    return _judge(split, [candidate_of(fit) for fit in fits], whole, settings)
+    of_panel = None if panel.response is None else panel.response.family
+    one_kind = all(family_of(fit.statistics) is not of_panel for fit in fits)  # and so a wrong panel
+    panels = [panel if one_kind else _own_panel(fit, panel) for fit in fits]
+    for fit, own in zip(fits, panels, strict=True):
+        check_panel(fit, own)
+    splits = [split_weeks(own, share) for own in panels]
+    whole = {}
+    if not any(split.notes for split in splits):
+        pairs = list(zip(fits, panels, strict=True))
+        whole = {fit.name: week_loo(fit, own) for fit, own in watched(pairs, "leaving weeks out", len(pairs))}
+    return _judge([(candidate_of(fit), split) for fit, split in zip(fits, splits, strict=True)], whole, settings)
+
+
+def _own_panel(fit: Fit, panel: Panel) -> Panel:
+    """The panel of a fit whose response is another one."""
+    if family_of(fit.statistics) is (None if panel.response is None else panel.response.family):
+        return panel
+    own = panel_of(fit) if "columns" in fit.data else panel
+    same = (
+        own.stores == panel.stores and np.array_equal(own.store, panel.store) and np.array_equal(own.week, panel.week)
+    )
+    if own is not panel and not same:
+        raise InputError(f"{fit.name}: is of other rows than {panel.file}; expected fits of the same stores and weeks")
+    return own
 
 
 def _judge(
-    split: SplitPanel, models: Sequence[Candidate], whole: dict[str, WeekLoo], settings: Settings
+    models: Sequence[tuple[Candidate, SplitPanel]], whole: dict[str, WeekLoo], settings: Settings
 ) -> AnotherWeek:
-    first = split.until(1)
-    fixed = all(one.sigma == "fixed" for one in models)
-    judged, fits, distrust = _regressions(split, fixed=fixed, left_out=bool(whole)), {}, []
-    for one in watched(models, "fitting the first weeks", len(models)):
-        fit = fits[one.name] = one.fit(first, settings)
-        judged.append(_posterior(split, one, fit, partial(one.fit, settings=settings), whole.get(one.name)))
+    # Where log sales stand beside other responses, these give the scale.
+    split = next((split for _, split in models if split.panel.response is not None), models[0][1])
+    sales = split.panel.response is not None
+    fixed = all(one.sigma == "fixed" for one, _ in models)
+    judged, fits, distrust = judge_regressions(split, fixed=fixed, left_out=bool(whole)), {}, []
+    for one, own in watched(models, "fitting the first weeks", len(models)):
+        fit = fits[one.name] = one.fit(own.until(1), settings)
+        refit = partial(one.fit, settings=settings)
+        judged.append(judge_posterior(own, one, fit, refit, whole.get(one.name), sales=sales))
         distrust += [f"{one.name}, first weeks: {reason}" for reason in fit.reasons]
     judged.sort(key=lambda one: -one.scores.log_score.mean())
     shown: dict[str, str] = {}  # the best of each kind
     for one in judged:
-        if one.name in fits:
+        if one.name in fits and (family_of(fits[one.name].statistics) is None) is not sales:
             shown.setdefault(one.model, one.name)
     known = error_by_known_weeks(split, {name: fits[name] for name in shown.values()}, fixed=fixed)
-    return AnotherWeek(split, tuple(judged), known, split.notes, tuple(distrust))
-
-
-def _posterior(
-    split: SplitPanel, one: Candidate, fit: Fit, refit: Callable[[Panel], Fit], loo: WeekLoo | None
-) -> Judged:
-    draws, later = thinned(fit.draws, DRAWS), weeks_of(split.panel).of(split.later)
-    parts, by_draw = [], np.zeros(len(draws.weight))
-    for stores, part in pieces(later, len(fit.stores), draws):
-        if part.y.size:
-            of = predicted(take(fit.statistics, stores), draws, part, fit.traits_of(stores))
-            scores, of_draw = scores_of_draws(of, part.y)
-            parts.append(scores)
-            by_draw += of_draw
-    future = leave_future_out(split, fit, refit)
-    flags = () if fit.trusted else ("fit not trusted",)
-    if loo is not None and loo.n_doubtful:
-        flags += (f"{loo.n_doubtful} of {loo.khat_i.size} weeks left out with Pareto k above {loo.khat_limit:.2f}",)
-    price = price_column(fit.coefficients)
-    return Judged(
-        one.name, one.model, Scores(*map(np.concatenate, zip(*parts, strict=True))), future.elpd_i,
-        float(by_draw.std(ddof=1) / np.sqrt(by_draw.size) / later.y.size),
-        None if price is None else np.asarray(fit.by_store["coefficients"])[:, price], future, loo, flags,
-    )  # fmt: skip
-
-
-def _regressions(split: SplitPanel, *, fixed: bool, left_out: bool) -> list[Judged]:
-    """The rivals that pool nothing and everything."""
-    stats, later = store_statistics(split.until(1)), weeks_of(split.panel).of(split.later)
-    price, stores = price_column(split.panel.coefficients), stats.n_stores
-    common = "least squares, sigma 1" if fixed else COMMON
-    kinds = {
-        OWN: partial(own_regressions, common=False),
-        common: partial(own_regressions, common=True, fixed=fixed),
-        ONE: partial(one_regression, fixed=fixed),
-    }
-    ahead = {name: np.empty(later.y.size) for name in kinds}
-    for t in range(1, split.n_steps + 1):
-        now = split.step[split.later] == t
-        before = store_statistics(split.until(t))
-        for name, kind in kinds.items():
-            ahead[name][now] = kind(before, later.of(now)).scores.log_score
-    found = []
-    for name, kind in kinds.items():
-        scores, borrowed = kind(stats, later)
-        unable = np.unique(later.store[borrowed]).size
-        flags = (f"{unable} of {stores} stores by one regression: their own weeks settle none",) if unable else ()
-        slopes = None if price is None else np.zeros(stores) if name == ONE else stats.b[:, price]
-        loo = None
-        if left_out:
-            exact = kind(store_statistics(split.panel), weeks_of(split.panel), left_out=True).scores.log_score
-            loo = WeekLoo(exact, np.full(exact.size, np.nan), np.inf)
-        found.append(Judged(name, "regression", scores, ahead[name], slopes=slopes, loo=loo, flags=flags))
-    return found
+    mixed = sales and any(own.panel.response is None for _, own in models)
+    notes = (OF_RIVALS,) * sales + (ON_ONE_SCALE,) * mixed + split.notes
+    return AnotherWeek(split, tuple(judged), known, notes, tuple(distrust))

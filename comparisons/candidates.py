@@ -23,10 +23,11 @@ class Candidate(NamedTuple):
     name : what tables call it.
     model : "mixture", "hierarchical" or "normal-mixture".
     k : number of segments; 1 for the hierarchical model.
-    sigma : how the residual standard deviation is treated.
+    sigma : how the residual standard deviation, or the dispersion, is treated.
     random : the coefficients that vary between stores (of a segment); None is all.
     between : traits of the stores that explain their coefficients; None where nothing does.
     stores : names of these stores, in the order of the traits.
+    quadrature : nodes in each random direction, where the response is not log sales; None is the usual number.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Candidate(NamedTuple):
     random: tuple[str, ...] | None = None
     between: Between | None = None
     stores: tuple[str, ...] = ()
+    quadrature: int | None = None
 
     def fit(self, panel: Panel, settings: Settings) -> Fit:
         """Its posterior on a panel of the same stores or some of them, with the default priors and its own traits."""
@@ -45,12 +47,20 @@ class Candidate(NamedTuple):
             return fit_mixture(panel, self.k, sigma=self.sigma, settings=settings)
         sigma = "fixed" if self.sigma == "fixed" else "common"
         if self.model == "hierarchical":
-            return fit_hierarchical(panel, random=self.random, sigma=sigma, settings=settings)
+            return fit_hierarchical(
+                panel, random=self.random, sigma=sigma, quadrature=self.quadrature, settings=settings
+            )
         return fit_normal_mixture(panel, self.k, random=self.random, sigma=sigma, settings=settings)
 
 
-def candidates(panel: Panel, ks: Sequence[int], sigma: SigmaRule, normals: Sequence[int] = (2,)) -> list[Candidate]:
-    """Mixtures of so many segments, the continuum, and mixtures of so many normals.
+def candidates(
+    panel: Panel,
+    ks: Sequence[int],
+    sigma: SigmaRule,
+    normals: Sequence[int] = (2,),
+    random: tuple[str, ...] | None = None,
+) -> list[Candidate]:
+    """Mixtures of so many segments, the continuum, and mixtures of so many normals, these with so many random ones.
 
     Where sigma is one for each segment, the continuum and the normals have one for all. What explains the coefficients
     of the panel's stores does so where they differ: in the continuum and the normals.
@@ -58,11 +68,12 @@ def candidates(panel: Panel, ks: Sequence[int], sigma: SigmaRule, normals: Seque
     found = [Candidate(f"mixture K={k}", "mixture", k, sigma) for k in ks]
     differ = [("hierarchical", "hierarchical", 1)]
     differ += [(f"normal-mixture K={k}", "normal-mixture", k) for k in normals]
-    return found + [Candidate(name, model, k, sigma, None, panel.between, panel.stores) for name, model, k in differ]
+    return found + [Candidate(name, model, k, sigma, random, panel.between, panel.stores) for name, model, k in differ]
 
 
 def candidate_of(fit: Fit) -> Candidate:
     """The model of a fit, to be fitted to another panel; of a sparse mixture, with the segments most often in use."""
     random = None if fit.draws.omega is None else varying(fit)
     k = number_in_use(fit) if fit.model == "mixture" else fit.k
-    return Candidate(fit.name, fit.model, k, fit.sigma_rule, random, fit.between, fit.stores)  # pyright: ignore[reportArgumentType]
+    nodes = fit.quadrature or None
+    return Candidate(fit.name, fit.model, k, fit.sigma_rule, random, fit.between, fit.stores, nodes)  # pyright: ignore[reportArgumentType]

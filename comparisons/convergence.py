@@ -30,7 +30,7 @@ def convergence(fit: Fit) -> Convergence:
     posterior = fit.posterior
     rhat, ess = [], []
     for name in posterior.data_vars:
-        moves = posterior[name].std(("chain", "draw")) > 0.0
+        moves = posterior[name].max(("chain", "draw")) > posterior[name].min(("chain", "draw"))
         if not bool(moves.any()):
             continue
         values = posterior[name].transpose("chain", "draw", ...)

@@ -16,11 +16,12 @@ from scipy.special import logsumexp
 from bayesmix.fitted import Fit
 from bayesmix.posterior import thinned
 from bayesmix.store_loo import khat_limit, smoothed
-from bayesmix.week_density import log_density, pieces, predicted
-from comparisons.week_loo import DRAWS, weeks_of
+from bayesmix.stores import some
+from bayesmix.week_density import joined, known, log_density_further, pieces, weeks_of
+from comparisons.week_loo import DRAWS
 from em.panel import Panel
 from em.split_weeks import SplitPanel
-from em.statistics import Floats, build, merge, take
+from em.statistics import Floats
 
 
 class FutureOut(NamedTuple):
@@ -67,12 +68,12 @@ def leave_future_out(split: SplitPanel, first: Fit, refit: Callable[[Panel], Fit
                 log_weight = smooth[0]
         density = np.concatenate(
             [
-                log_density(predicted(take(stats, s), draws, part, first.traits_of(s)), part.y)
+                log_density_further(some(stats, s), draws, part, first.traits_of(s))
                 for s, part in pieces(weeks, stats.n_stores, draws)
             ],
             1,
         )
         elpd[now] = logsumexp(log_weight[:, None] + density, axis=0)
         ratio = ratio + density.sum(1)
-        stats = merge(stats, build(weeks.store, weeks.x, weeks.y, stats.n_stores))
+        stats = joined(stats, known(weeks, stats.n_stores, stats))
     return FutureOut(elpd[split.later], khat, refitted)

@@ -60,6 +60,17 @@ class Scale(NamedTuple):
         return 0.0 if family != LOG_SALES or self.log_sales_i is None else -self.log_sales_i
 
 
+def density_of_sales(log_density: Floats, log_sales: Floats) -> Floats:
+    """Log-density of sales, of whose logarithm the log-density is given.
+
+    Parameters
+    ----------
+    log_density : (..., row), or (..., store) of all rows of stores.
+    log_sales : (row,), or (store,) their sums.
+    """
+    return log_density - log_sales
+
+
 def scale_of(fits: Sequence[Fit]) -> Scale | None:
     """The common scale of fits of one response; None where they are of one family."""
     families = {fit.family for fit in fits}

@@ -17,7 +17,7 @@ from em.statistics import Floats
 from em.store_modes import cells_of, modes
 
 VAGUE = 10.0
-NARROWED = 0.5  # share of the prior's standard deviation above which nothing is known
+NARROWED = 0.2  # share of the prior's standard deviation above which nothing is known: a factor of 7 either way
 
 
 class OwnEstimates(NamedTuple):

@@ -180,9 +180,10 @@ def _beside(one: Beside) -> dict[str, Any]:
 
 
 def _another_week(weeks: WeekSection) -> dict[str, Any]:
-    """Means per week of log sales with standard errors over stores, by model, best first."""
+    """Means per week with standard errors over stores, by model, best first."""
     return {
         "question": "another week of a known store",
+        "predicted": weeks.words.what,
         "parted": weeks.parted,
         "models": weeks.rows,
         "warnings": [*weeks.distrust, *weeks.notes],

@@ -15,11 +15,11 @@ import numpy as np
 from bayesmix.fitted import Fit
 from bayesmix.read import load
 from bayesmix.settings import Settings
-from bayesmix.stores import CountedStores, stores_of
+from bayesmix.stores import NODES, CountedStores, stores_of
 from bayesmix.stores_kept import as_variables
 from em.command import display
 from em.design_counts import DesignCounts
-from em.entries import glmm_entry, mixed_entry, mixture_entry, normal_mixture_entry
+from em.entries import mixed_entry, mixture_entry, normal_mixture_entry
 from em.errors import InputError
 from em.fit import fit_mixture
 from em.glmm import fit_glmm
@@ -128,11 +128,10 @@ def _by_likelihood(
 
     def continuum() -> None:
         if isinstance(stats, DesignCounts):
-            stores = stores_of(panel, len(panel.coefficients))
-            nodes = stores.nodes if isinstance(stores, CountedStores) else 1
-            found.append(glmm_entry(fit_glmm(panel, quadrature=nodes, stats=stats)))
-            return
-        fit = fit_mixed_model(panel, sigma=continuous, stats=stats)
+            nodes = NODES.get(len(panel.coefficients), 1)  # the posterior's
+            fit = fit_glmm(panel, quadrature=nodes, stats=stats)
+        else:
+            fit = fit_mixed_model(panel, sigma=continuous, stats=stats)
         found.append(mixed_entry(fit, wald_intervals(fit), "wald", ()))
 
     def normals(k: int, stats: GaussianStatistics) -> None:

@@ -19,10 +19,12 @@ from scipy.special import logsumexp
 from bayesmix.fitted import Fit
 from bayesmix.posterior import thinned
 from bayesmix.store_loo import khat_limit, relative_efficiency, smoothed
-from bayesmix.week_density import Weeks, log_density_left_out, pieces
+from bayesmix.stores import family_of, rows_of_stores, some
+from bayesmix.week_density import distinct, log_density_left_out, pieces, weeks_of
 from em.errors import InputError
-from em.panel import Panel, log_sales
-from em.statistics import Floats, take
+from em.families.family import Family
+from em.panel import Panel
+from em.statistics import Floats
 
 DRAWS = 1000
 
@@ -60,27 +62,35 @@ def week_loo(fit: Fit, panel: Panel, most: int = DRAWS) -> WeekLoo:
     InputError
         When the fit is of another panel.
     """
-    if fit.stores != panel.stores or not np.array_equal(np.bincount(panel.store), fit.statistics.n):
-        raise InputError(f"{panel.file}: is not the panel of {fit.name}; expected the same stores and weeks")
+    check_panel(fit, panel)
     draws = thinned(fit.draws, most)
     used = len(draws.weight)
     reff = min(1.0, relative_efficiency(fit.store_loglik) * len(fit.draws.weight) / used)
     elpd, khat = [], []
-    for stores, part in pieces(weeks_of(panel), len(panel.stores), draws):
-        density = log_density_left_out(take(fit.statistics, stores), draws, part, fit.traits_of(stores))
+    weeks, index = distinct(weeks_of(panel))
+    for stores, part in pieces(weeks, len(panel.stores), draws):
+        density = log_density_left_out(some(fit.statistics, stores), draws, part, fit.traits_of(stores))
         loglik = np.ascontiguousarray(density.T)
         log_weight, k = smoothed(loglik, reff)
         elpd.append(logsumexp(log_weight + loglik, axis=1))
         khat.append(k)
-    return WeekLoo(np.concatenate(elpd), np.concatenate(khat), khat_limit(used))
+    return WeekLoo(np.concatenate(elpd)[index], np.concatenate(khat)[index], khat_limit(used))
 
 
-def weeks_of(panel: Panel) -> Weeks:
-    """The rows of a panel of log sales.
+def check_panel(fit: Fit, panel: Panel) -> None:
+    """Raise InputError unless a fit is of this panel.
 
     Raises
     ------
     InputError
-        When the panel holds the response of another family.
+        When the response, the stores or their numbers of weeks are others.
     """
-    return Weeks(panel.store, panel.x, log_sales(panel))
+    of, held = family_of(fit.statistics), None if panel.response is None else panel.response.family
+    if of is not held:
+        raise InputError(f"{panel.file}: holds {_responses(held)}; expected {_responses(of)}")
+    if fit.stores != panel.stores or not np.array_equal(np.bincount(panel.store), rows_of_stores(fit.statistics)):
+        raise InputError(f"{panel.file}: is not the panel of {fit.name}; expected the same stores and weeks")
+
+
+def _responses(family: Family | None) -> str:
+    return "log sales" if family is None else f"{family.name} responses"

@@ -9,8 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from bayesmix.rounding import NONE, by_error, fixed, listed
-from comparisons.another_week import COMMON, OWN, AnotherWeek, Judged
+from comparisons.another_week import AnotherWeek
 from comparisons.differences import SURE
+from comparisons.judged_regressions import COMMON, OWN
+from comparisons.judged_weeks import Judged
 from comparisons.week_scores import Mean
 from em.show import narrow
 
@@ -23,8 +25,9 @@ class WeekRow(NamedTuple):
     score, behind, crps : of the later weeks, predicted all at once from the first ones.
     ahead, behind_ahead : one step ahead.
     out, behind_out : leave one week out.
-    error : typical error of log sales; root mean square.
-    spread : standard deviation of the price elasticities of the stores.
+    inside : share of the later weeks inside their 89 % intervals.
+    error : typical error, see `week_words`.
+    spread : standard deviation of the coefficients of the stores that `week_words` names.
     refits : times the model was fitted again to go on one step ahead; None of regressions.
     """
 
@@ -39,6 +42,7 @@ class WeekRow(NamedTuple):
     behind_ahead: Mean
     out: Mean | None
     behind_out: Mean | None
+    inside: Mean
     error: Mean
     spread: float | None
     refits: int | None
@@ -63,6 +67,7 @@ def _row(of: AnotherWeek, one: Judged) -> WeekRow:
         behind_ahead=of.behind_ahead(one),
         out=out[0] if out else None,
         behind_out=out[1] if out else None,
+        inside=of.mean(one.scores.inside),
         error=of.error(one),
         spread=None if one.slopes is None else float(one.slopes.std()),
         refits=None if one.future is None else int(one.future.refitted.sum()),
@@ -79,7 +84,7 @@ def told(of: AnotherWeek) -> str:
     else:
         one, (value, se) = others[0]
         ahead = f"{by_error(-value, se)} (standard error {by_error(se, se)})"
-        said += f": {ahead} in log-density per week ahead of {one.name}, the next."
+        said += f": {ahead} in log-{of.words.score} per week ahead of {one.name}, the next."
     nearest = min(of.models, key=lambda one: float(one.scores.crps.mean()))
     if nearest is not best:
         said += f" By CRPS it is {nearest.name}."
@@ -107,7 +112,7 @@ def parted(of: AnotherWeek) -> str:
 
 def screen_table(of: AnotherWeek) -> Table:
     """The table for the screen."""
-    shown = narrow("Another week of a known store: mean per week of log sales")
+    shown = narrow(f"Another week of a known store: mean per week of {of.words.what}")
     shown.add_column("model")
     with_loo = any(one.loo is not None for one in of.models)
     heads = [
@@ -122,19 +127,23 @@ def screen_table(of: AnotherWeek) -> Table:
         "se of\nit",
     ]
     heads += ["one week\nleft out", "differ-\nence", "se of\nit"] if with_loo else []
-    for head in [*heads, "typical\nerror"]:
+    for head in [*heads, "inside\n89 %", "typical\nerror"]:
         shown.add_column(head, justify="right")
     for row in week_rows(of):
         cells = [*_pair(row.score), *_difference(row.behind), *_pair(row.crps)]
         cells += [_pair(row.ahead)[0], *_difference(row.behind_ahead)]
         if with_loo:
             cells += [_pair(row.out)[0], *_difference(row.behind_out)] if row.out and row.behind_out else [NONE] * 3
-        shown.add_row(escape(row.name), *cells, _pair(row.error)[0])
+        shown.add_row(escape(row.name), *cells, _share(row.inside), _pair(row.error)[0])
     return shown
 
 
 def _pair(mean: Mean) -> tuple[str, str]:
     return by_error(*mean), by_error(mean.se, mean.se)
+
+
+def _share(inside: Mean) -> str:
+    return f"{fixed(100.0 * inside.value, 0)} %"
 
 
 def _difference(mean: Mean | None) -> tuple[str, str]:
@@ -153,9 +162,11 @@ def show(of: AnotherWeek, console: Console) -> None:
             console.print(f"{one.name}: {flag}", highlight=False, markup=False, soft_wrap=True)
     worst = max(one.crps_error for one in of.models)
     console.print(
-        "Standard errors are over stores. The log score is a density, higher is better; CRPS is in log sales, lower is "
-        f"better, with an error by simulation of at most {worst:.1g}.",
+        f"Standard errors are over stores. The log score is a {of.words.score}, higher is better; CRPS is in "
+        f"{of.words.what}, lower is better, with an error by simulation of at most {worst:.1g}. Typical error: "
+        f"{of.words.error}.",
         highlight=False,
+        markup=False,
         soft_wrap=True,
     )
     for note in of.notes:
@@ -172,13 +183,19 @@ def plain(of: AnotherWeek) -> str:
 
 def data_set(of: AnotherWeek) -> xr.Dataset:
     """Scores of every later week by model, (model, row), and their means with standard errors, (model,)."""
-    split, rows = of.split, week_rows(of)
+    split, rows, panel = of.split, week_rows(of), of.split.panel
     later = split.later
+    what, score = of.words.what, of.words.score
     by_row = {
-        "log_score": ("log predictive density of log sales", [one.scores.log_score for one in of.models]),
-        "crps": ("continuous ranked probability score, log sales", [one.scores.crps for one in of.models]),
-        "error": ("log sales less the mean predicted", [one.scores.error for one in of.models]),
-        "one_step_ahead": ("log density given all weeks before", [one.future_i for one in of.models]),
+        "log_score": (f"log predictive {score} of {what}", [one.scores.log_score for one in of.models]),
+        "crps": (f"continuous ranked probability score, {what}", [one.scores.crps for one in of.models]),
+        "error": (
+            f"{what} less the {'mean' if panel.response is None else 'median'} predicted",
+            [one.scores.error for one in of.models],
+        ),
+        "pit": ("predicted probability below, with half of what came", [one.scores.pit for one in of.models]),
+        "inside": ("whether inside the 89 % interval", [one.scores.inside for one in of.models]),
+        "one_step_ahead": (f"log {score} given all weeks before", [one.future_i for one in of.models]),
     }
     by_model = {
         "mean_log_score": [row.score for row in rows],
@@ -186,6 +203,7 @@ def data_set(of: AnotherWeek) -> xr.Dataset:
         "mean_crps": [row.crps for row in rows],
         "mean_one_step_ahead": [row.ahead for row in rows],
         "difference_one_step_ahead": [row.behind_ahead for row in rows],
+        "share_inside": [row.inside for row in rows],
         "typical_error": [row.error for row in rows],
     }
     if any(row.out for row in rows):
@@ -195,7 +213,6 @@ def data_set(of: AnotherWeek) -> xr.Dataset:
     for name, means in by_model.items():
         variables[name] = ("model", [mean.value for mean in means])  # pyright: ignore[reportArgumentType]
         variables[f"{name}_se"] = ("model", [mean.se for mean in means], {"long_name": "standard error over stores"})  # pyright: ignore[reportArgumentType]
-    panel = split.panel
     coords = {
         "model": [one.name for one in of.models],
         "store": ("row", np.array(panel.stores)[panel.store[later]]),

@@ -180,6 +180,28 @@ def _joined(parts: list[DesignCounts], shift: Ints, n_stores: int) -> DesignCoun
     return _counted(parts[0].family, n_stores, cells, values)
 
 
+def cell_of_rows(stats: DesignCounts, store: Ints, x: Floats, offset: Floats) -> Ints:
+    """The cell of each row of stores, which must have met its design; (row,)."""
+    known = np.column_stack([stats.store.astype(float), stats.x[stats.design], stats.offset[stats.design]])
+    return _places(known, np.column_stack([store.astype(float), x, offset]))
+
+
+def value_of_rows(stats: DesignCounts, y: Floats, trials: Floats) -> Ints:
+    """Which of the distinct responses each row has; (row,)."""
+    return _places(np.column_stack([stats.y, stats.trials]), np.column_stack([y, trials]))
+
+
+def _places(known: Floats, asked: Floats) -> Ints:
+    """Where rows stand among others, all of which are distinct."""
+    distinct, index = distinct_rows(np.concatenate([known, asked]))
+    place = np.full(len(distinct), -1, dtype=np.intp)
+    place[index[: len(known)]] = np.arange(len(known))
+    found = place[index[len(known) :]]
+    if (found < 0).any():
+        raise ValueError("a row that the statistics do not hold")
+    return found
+
+
 def by_design(stats: DesignCounts, amounts: Floats) -> csr_array:
     """Amounts of the cells as a sparse matrix (store, design)."""
     first = np.searchsorted(stats.store, np.arange(stats.n_stores + 1))

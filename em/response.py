@@ -78,7 +78,7 @@ def read_response(
         inside = impossible & np.array([other == column for other in columns])
         expected = of.expected + ("" if trials is None else f", of column {trials}")
         refuse(table, column, "response", _at(table, position, inside), expected)
-    name = columns[0] if len(set(columns)) == 1 else "the stores' columns"
+    name = columns[0] if len(set(columns)) == 1 else "sales"  # of a wide file, whose columns are stores
     return Response(of, name, offset, number)
 
 

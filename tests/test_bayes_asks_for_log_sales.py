@@ -12,7 +12,7 @@ from bayesmix.fitted import Fit
 from bayesmix.report import report
 from bayesmix.settings import Settings
 from bayesmix.week_residuals import residuals
-from comparisons.another_week import another_week, held_out
+from comparisons.another_week import another_week
 from comparisons.standard_set import standard_set
 from comparisons.week_loo import week_loo
 from em.errors import InputError
@@ -42,7 +42,6 @@ def fitted():
         lambda fit, data, folder: residuals(fit, data),
         lambda fit, data, folder: week_loo(fit, data),
         lambda fit, data, folder: another_week(data, [fit]),
-        lambda fit, data, folder: held_out(data, ks=(1,), normals=()),
         lambda fit, data, folder: standard_set(data, [1], "fixed", SETTINGS, folder / "fits", {}),
         lambda fit, data, folder: fit_mixed_model(data),
         lambda fit, data, folder: fit_normal_mixture(data, 2),

@@ -26,12 +26,12 @@ from bayesmix.read import load
 from bayesmix.report import report
 from bayesmix.run import fit_hierarchical, fit_mixture, fit_normal_mixture
 from bayesmix.settings import Settings
-from bayesmix.week_density import log_density_left_out
+from bayesmix.week_density import log_density_left_out, weeks_of
 from comparisons.agreement import effects, em_twin
 from comparisons.average import average
 from comparisons.comparison import compare
 from comparisons.own_likelihood import em_memberships, entry_of
-from comparisons.week_loo import week_loo, weeks_of
+from comparisons.week_loo import week_loo
 from em.between import Between, expanded
 from em.errors import InputError
 from em.fit import fit_mixture as by_em

@@ -232,7 +232,7 @@ def test_the_command_writes_a_posterior_of_counts(segments, tmp_path, capsys):
     assert json.loads(fit.tree.attrs["priors"])["statements"]["theta[promotion]"] == "normal(0, 2.5)"
     shown = capsys.readouterr().out
     assert "visits (poisson, log link)" in shown
-    assert "mean response of a store" in shown
+    assert "% of stores were expected in" in shown
     assert (tmp_path / "s.csv").read_text().count("\n") == 31
 
 

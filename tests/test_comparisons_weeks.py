@@ -24,10 +24,11 @@ from traits_by_hand import panel_with_traits
 from bayesmix.fitted import Fit
 from bayesmix.settings import Settings
 from comparisons import candidates
-from comparisons.another_week import COMMON, ONE, another_week, held_out
+from comparisons.another_week import another_week, held_out
 from comparisons.candidates import Candidate, candidate_of
 from comparisons.held_out import command
-from comparisons.known_weeks import OWN_NAME, known_weeks_picture
+from comparisons.judged_regressions import COMMON, ONE
+from comparisons.known_weeks import known_weeks_picture
 from comparisons.leave_future_out import leave_future_out
 from comparisons.week_loo import week_loo
 from comparisons.week_table import told, week_rows
@@ -175,7 +176,7 @@ def test_each_weeks_scores_are_kept_under_their_names(judged):
 
 def test_more_known_weeks_are_worth_most_to_least_squares(judged):
     known = judged.known
-    own, pooled = known.error[OWN_NAME], known.error["hierarchical"]
+    own, pooled = known.error["least squares"], known.error["hierarchical"]
     assert np.isnan(own[0])  # one week settles no elasticity
     assert np.nanmax(own) > 1.3 * pooled.max()  # two or three weeks are fitted as if they were exact
     assert own[-1] < np.nanmax(own)
@@ -184,7 +185,7 @@ def test_more_known_weeks_are_worth_most_to_least_squares(judged):
     roots = [np.sqrt(np.square(later.scores.error[judged.store == s]).mean()) for s in np.unique(judged.store)]
     assert pooled[-1] == pytest.approx(float(np.median(roots)), rel=0.02)
     labels = {text.get_text() for text in known_weeks_picture(known).axes[0].texts}
-    assert labels == {OWN_NAME, "hierarchical"}
+    assert labels == {"least squares", "hierarchical"}
 
 
 def test_a_fit_says_which_model_it_is_of():

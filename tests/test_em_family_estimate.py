@@ -209,11 +209,15 @@ def test_separation_ends_with_three(ended, visits, tmp_path):
     assert "separation: intercept (-), promotion (+)" in record["warnings"][0]
 
 
-def test_posteriors_and_least_squares_ask_for_log_sales(ended, visits, tmp_path):
+def test_results_of_a_family_are_read_and_least_squares_asks_for_log_sales(ended, visits, tmp_path):
     path, _ = visits
     out = tmp_path / "r.json"
     told(ended, path, "--family", "poisson", "--formula", "visits ~ promotion", "--k", "1", out=out)
-    with pytest.raises(ValueError, match="holds --family poisson; expected log sales"):
+    assert [one["family"] for one in read_results(out)["fits"]] == ["poisson"]
+    wrong = json.loads(out.read_text(encoding="utf-8"))
+    wrong["settings"]["family"] = "gaussian"
+    out.write_text(json.dumps(wrong), encoding="utf-8")
+    with pytest.raises(ValueError, match="family is 'poisson' where the settings say gaussian"):
         read_results(out)
     with pytest.raises(ValueError, match="holds poisson responses; expected log sales"):
         store_statistics(read_panel(path, store="shop", formula="visits ~ promotion", family="poisson"))

@@ -27,7 +27,10 @@ def command(argv: list[str]) -> int:
     """Parse, work the examples, write; the exit code."""
     parser = Parser(prog="python -m comparisons.examples", description=DESCRIPTION)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="ab-test, conversion, overdispersion, logs-or-counts (default: all)"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="ab-test, conversion, integrals, overdispersion, logs-or-counts (default: all)",
     )
     parser.add_argument(
         "--out", type=Path, default=Path("out/examples"), metavar="FOLDER", help="made if missing (out/examples)"

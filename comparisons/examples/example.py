@@ -59,6 +59,11 @@ EXAMPLES = (
         "comparisons.examples.conversion",
     ),
     Example(
+        "integrals",
+        "A few yes or no for each store: how far off is Laplace, and when do nine nodes or MCMC matter?",
+        "comparisons.examples.integrals",
+    ),
+    Example(
         "overdispersion",
         "Counts scatter more than Poisson has it: do stores differ, or do rows scatter, and what hangs on it?",
         "comparisons.examples.dispersion",
