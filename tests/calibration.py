@@ -182,7 +182,8 @@ def read_kept(path: Path) -> dict[tuple[int, ...], Ranked]:
     found = {}
     for line in path.read_text().splitlines() if path.exists() else ():
         record = json.loads(line)
-        found[tuple(record.pop("seed"))] = Ranked(**record | {"reasons": tuple(record["reasons"])})
+        seed = tuple(record.pop("seed"))
+        found[seed] = Ranked(**record | {"reasons": tuple(record["reasons"])})
     return found
 
 

@@ -89,6 +89,24 @@ def test_a_truth_and_its_draws_are_ordered_by_the_same_rule(setting):
         assert found[name] == pytest.approx(value, rel=1e-12), name
 
 
+def test_fits_that_are_kept_are_not_made_again(tmp_path, monkeypatch):
+    made = []
+
+    def rank_one(setting, seed):
+        made.append(seed)
+        return calibration.Ranked({"sigma": len(made)}, {"sigma": 0.5}, 1, 1.0, ("slow",), 2.0)
+
+    monkeypatch.setattr(calibration, "rank_one", rank_one)
+    setting, keep = FAMILIES["gamma, K = 2"], tmp_path / "gamma.jsonl"
+    first = calibration.calibrate(setting, 3, 1, keep)
+    assert calibration.calibrate(setting, 5, 1, keep)[:3] == first
+    assert len(made) == len(set(made)) == 5
+
+
+def test_every_setting_has_panels_of_its_own():
+    assert len({setting.seed for setting in EVERY.values()}) == len(EVERY)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RIGHT)
 def test_ranks_are_uniform(name, fitted, outside):
