@@ -6,90 +6,42 @@ quantity among thinned draws of the posterior is uniform if all is right (Talts,
 judged by simultaneous bands (Saeilynoja, Buerkner & Vehtari 2022, section 2.2).
 
     python tests/calibration.py --fits 300 --processes 2
+    python tests/calibration.py --families --processes 1 --keep out/calibration
 
-writes the ranks of every setting and results.md into tests/calibration/.
+writes the ranks of every setting and results.md into tests/calibration/; with --families those of counts, choices and
+amounts, and families.md. What is in --keep is not fitted again. The settings stand in calibration_settings.py.
 """
 
 import argparse
+import json
 import multiprocessing
 import os
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
-from zlib import crc32
 
 import numpy as np
 import pandas as pd
-from scipy.stats import beta, binom, dirichlet, halfnorm, norm
+from calibration_settings import FAMILIES, SETTINGS, WRONG, WRONG_FAMILIES, Setting, draw_panel, log_prior
+from scipy.stats import binom, norm
 
 from bayesmix.centre import centre
 from bayesmix.posterior import ParameterDraws, store_means
-from bayesmix.priors import Priors
-from em.between import Between, centred_traits
-from em.likelihood import component_loglik, memberships_and_loglik
-from em.panel import Panel, store_statistics
-from em.simulator import Truth, draw_prices, draw_stores
-from em.statistics import build
+from bayesmix.stores import segment_loglik, stores_of
+from em.likelihood import memberships_and_loglik
+from em.panel import Panel
+from em.response import LOG_SALES
 
 FOLDER = Path(__file__).with_name("calibration")
-NAMES = ("intercept", "log_price")
 KEPT = 99  # thinned draws, so that a rank is one of a hundred
 LEVELS = (0.50, 0.80, 0.95)
 NULL = 20_000  # simulated sets of uniform ranks
-
-DEFAULT = Priors(NAMES, (9.0, -1.0), (3.0, 1.5))  # what a panel is given, but for its mean log sales
-CLOSE = Priors(NAMES, (9.0, -1.0), (0.7, 0.7), sigma_log_sd=0.5)  # segments overlap
-STRONG = Priors(NAMES, (9.0, -1.0), (0.5, 0.5), concentration=2.0, sigma_log_sd=0.5)  # for few data: priors matter
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A model, its prior and the size of the panels.
-
-    Attributes
-    ----------
-    k : number of segments; 0 is the hierarchical model.
-    differ : whether the stores of a segment differ, a mixture of normals.
-    drawn : the prior that truths come from.
-    told : the prior that the fit is told; None is the same.
-    noise : by what the residuals of the panels are multiplied, so that the fit's sigma is wrong unless it is 1.
-    traits : whether a trait of the stores explains their coefficients.
-    """
-
-    k: int
-    sigma: str
-    drawn: Priors
-    stores: int = 40
-    weeks: int = 12
-    told: Priors | None = None
-    noise: float = 1.0
-    differ: bool = field(default=False, repr=False)
-    traits: bool = field(default=False, repr=False)
-
-
-SETTINGS = {
-    "K = 2, sigma fixed": Setting(2, "fixed", DEFAULT),
-    "K = 2, sigma common": Setting(2, "common", DEFAULT),
-    "K = 2, sigma common, few data": Setting(2, "common", STRONG, stores=10, weeks=4),
-    "K = 3, sigma fixed": Setting(3, "fixed", DEFAULT),
-    "K = 3, sigma common, close segments": Setting(3, "common", CLOSE),
-    "K = 3, sigma segment": Setting(3, "segment", DEFAULT),
-    "K = 3, sigma fixed, few data": Setting(3, "fixed", STRONG, stores=10, weeks=4),
-    "hierarchical, sigma common": Setting(0, "common", DEFAULT),
-    "normal-mixture K = 2, sigma common": Setting(2, "common", DEFAULT, differ=True),
-    "hierarchical, sigma common, a trait": Setting(0, "common", DEFAULT, traits=True),
-}
-SHIFTED = replace(STRONG, mean=tuple(m + 0.3 * s for m, s in zip(STRONG.mean, STRONG.sd, strict=True)))
-WRONG = {
-    "prior means 0.3 sd off": replace(SETTINGS["K = 3, sigma fixed, few data"], told=SHIFTED),
-    "residuals 25 % too large": replace(SETTINGS["K = 2, sigma fixed"], noise=1.25),
-}
 
 
 class Ranked(NamedTuple):
@@ -113,64 +65,29 @@ class Ranked(NamedTuple):
     seconds: float
 
 
-def draw_truth(rng: np.random.Generator, setting: Setting, between: Between | None = None) -> ParameterDraws:
-    """One draw from the prior, on centred columns."""
-    priors, k, p = setting.drawn, max(setting.k, 1), len(setting.drawn.mean)
-    mu = rng.normal(priors.mean, priors.sd, (k, p))
-    n_free = {"fixed": 0, "common": 1, "segment": k}[setting.sigma]
-    sigma = np.ones(k)
-    if n_free:
-        sigma = sigma * np.exp(rng.normal(np.log(priors.sigma_median), priors.sigma_log_sd, n_free))
-    weight = rng.dirichlet(np.full(k, priors.concentration))
-    omega = None
-    if setting.k == 0 or setting.differ:
-        sd, r = np.abs(rng.normal(0.0, priors.spread, (k, 2))), 2.0 * rng.beta(priors.lkj, priors.lkj, k) - 1.0
-        omega = (sd[:, :, None] * sd[:, None] * np.where(np.eye(2), 1.0, r[:, None, None]))[None]
-    gamma = None if between is None else rng.normal(0.0, priors.sd / between.sd[:, None])[None]
-    return ParameterDraws(weight[None], mu[None], sigma[None], omega, gamma)
-
-
-def draw_panel(rng: np.random.Generator, setting: Setting) -> tuple[ParameterDraws, Panel]:
-    """A truth on centred columns, and a panel from it in which every store has prices of its own."""
-    n, t = setting.stores, setting.weeks
-    x = np.stack([np.column_stack([np.ones(t), np.log(draw_prices(rng, t))]) for _ in range(n)])
-    store, rows = np.repeat(np.arange(n), t), x.reshape(n * t, 2)
-    back = centre(build(store, rows, np.zeros(n * t), n), NAMES).back
-    between = centred_traits(("income",), rng.normal(size=(n, 1))) if setting.traits else None
-    truth = draw_truth(rng, setting, between)
-    mu = truth.mu[0] @ back.T
-    omega = np.zeros((len(mu), 2, 2)) if truth.omega is None else back @ truth.omega[0] @ back.T
-    there = Truth(truth.weight[0], mu, setting.noise * truth.sigma[0], omega)
-    y = np.concatenate([draw_stores(rng, there, design, 1).y[0] for design in x])
-    if between is not None and truth.gamma is not None:
-        y = y + np.einsum("rp,rp->r", rows, (between.values @ truth.gamma[0] @ back.T)[store])
-    names = tuple(f"store {i + 1}" for i in range(n))
-    return truth, Panel(
-        names, ("1",), NAMES, store, 0 * store, rows, y, "simulated", "0" * 64, between=between
-    )  # fmt: skip
-
-
 def quantities(draws: ParameterDraws, panel: Panel, setting: Setting) -> dict[str, np.ndarray]:
     """What is ranked, each (draw,), from parameters on centred columns: nothing depends on labels.
 
     Segments are ordered by their intercept, truth and draws alike.
     """
-    stats = centre(store_statistics(panel), NAMES).statistics
+    names, slope = panel.coefficients, "elasticity" if setting.family == LOG_SALES else "slope"
+    slopes = "elasticities" if setting.family == LOG_SALES else "slopes"
+    stats = centre(stores_of(panel, 0 if draws.omega is None else 2, setting.nodes), names).statistics
     traits = None if panel.between is None else panel.between.values
-    component = component_loglik(stats, store_means(draws, traits), draws.sigma, draws.omega)
+    component = segment_loglik(stats, store_means(draws, traits), draws.sigma, draws.omega)
     member, loglik = memberships_and_loglik(np.log(draws.weight), component)
     found = {"log-likelihood": loglik.sum(1), "log-likelihood of store 1": loglik[:, 0]}
     found["log prior"] = log_prior(draws, setting)
     if draws.gamma is not None and panel.between is not None:
         sd = setting.drawn.sd / panel.between.sd[:, None]
         found["log prior"] = found["log prior"] + norm.logpdf(draws.gamma, 0.0, sd).sum((1, 2))
-        found |= {f"effect on {name}": draws.gamma[:, 0, c] for c, name in enumerate(NAMES)}
+        found |= {f"effect on {name}": draws.gamma[:, 0, c] for c, name in enumerate(names)}
     standard = (draws.mu - setting.drawn.mean) / setting.drawn.sd
     found["sum of coefficients"] = standard.sum((1, 2))
     order = np.argsort(draws.mu[:, :, 0], axis=1)
     for j in range(order.shape[1]):
         at, one = (np.arange(len(order)), order[:, j]), f" {j + 1}" if setting.k else ""
-        found |= {f"{name}{one}": draws.mu[at][:, c] for c, name in enumerate(NAMES)}
+        found |= {f"{name}{one}": draws.mu[at][:, c] for c, name in enumerate(names)}
         if setting.k:
             found[f"weight{one}"] = draws.weight[at]
         if setting.sigma == "segment":
@@ -178,35 +95,16 @@ def quantities(draws: ParameterDraws, panel: Panel, setting: Setting) -> dict[st
     if setting.sigma == "common":
         found["sigma"] = draws.sigma[:, 0]
     if setting.k:
-        found["elasticity of the average store"] = (draws.weight * draws.mu[:, :, 1]).sum(1)
+        found[f"{slope} of the average store"] = (draws.weight * draws.mu[:, :, 1]).sum(1)
         found["stores 1 and 2 together"] = (member[:, 0] * member[:, 1]).sum(1)
     if draws.omega is not None:
         omega = np.take_along_axis(draws.omega, order[:, :, None, None], 1)
         sd = np.sqrt(np.diagonal(omega, axis1=2, axis2=3))
         for j in range(order.shape[1]):
             one = f" {j + 1}" if setting.k else ""
-            found |= {f"sd of intercepts{one}": sd[:, j, 0], f"sd of elasticities{one}": sd[:, j, 1]}
+            found |= {f"sd of intercepts{one}": sd[:, j, 0], f"sd of {slopes}{one}": sd[:, j, 1]}
             found[f"correlation{one}"] = omega[:, j, 0, 1] / sd[:, j].prod(1)
     return found
-
-
-def log_prior(draws: ParameterDraws, setting: Setting) -> np.ndarray:
-    """Log-density of the prior that truths come from, (draw,)."""
-    priors = setting.drawn
-    total = norm.logpdf(draws.mu, priors.mean, priors.sd).sum((1, 2))
-    if setting.sigma != "fixed":
-        free = draws.sigma[:, :1] if setting.sigma == "common" else draws.sigma
-        total += norm.logpdf(np.log(free), np.log(priors.sigma_median), priors.sigma_log_sd).sum(1)
-    if setting.k > 1:
-        alpha = np.full(setting.k, priors.concentration)
-        inside = np.maximum(draws.weight, 1e-300)
-        total += dirichlet.logpdf((inside / inside.sum(1, keepdims=True)).T, alpha)
-    if draws.omega is not None:
-        sd = np.sqrt(np.diagonal(draws.omega, axis1=2, axis2=3))
-        total += halfnorm.logpdf(sd, scale=priors.spread).sum((1, 2))
-        partial = 0.5 * (1.0 + draws.omega[:, :, 0, 1] / sd.prod(2))
-        total += beta.logpdf(partial, priors.lkj, priors.lkj).sum(1)
-    return total
 
 
 def rank_one(setting: Setting, seed: tuple[int, ...]) -> Ranked:
@@ -219,11 +117,11 @@ def rank_one(setting: Setting, seed: tuple[int, ...]) -> Ranked:
     options = {
         "sigma": setting.sigma,
         "priors": setting.told or setting.drawn,
-        "settings": Settings(draws=500, tune=500, chains=4, seed=int(rng.integers(2**31))),
+        "settings": Settings(setting.draws, setting.draws, setting.chains, int(rng.integers(2**31))),
     }
     began = perf_counter()
     of_segments = partial(fit_normal_mixture if setting.differ else fit_mixture, k=setting.k)
-    fit = (of_segments if setting.k else fit_hierarchical)(panel, **options)
+    fit = (of_segments if setting.k else partial(fit_hierarchical, quadrature=setting.nodes))(panel, **options)
     seconds = perf_counter() - began
     modes = fit.group("modes")
     weight = np.ones(1) if modes is None else modes["weight"].to_numpy()
@@ -250,12 +148,43 @@ def centred(draws: ParameterDraws, forward: np.ndarray) -> ParameterDraws:
     return draws._replace(mu=draws.mu @ forward.T, omega=omega, gamma=gamma)
 
 
-def calibrate(setting: Setting, fits: int, processes: int = 2) -> list[Ranked]:
-    """Ranks of many fits, the same whatever the number of processes."""
-    seeds = [(crc32(repr(setting).encode()), i, int(setting.differ) + 2 * int(setting.traits)) for i in range(fits)]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        return list(pool.map(partial(rank_one, setting), seeds, chunksize=5))
+def calibrate(setting: Setting, fits: int, processes: int = 2, keep: Path | None = None) -> list[Ranked]:
+    """Ranks of many fits, the same whatever the number of processes.
+
+    Parameters
+    ----------
+    processes : 1 is this one, which compiles once.
+    keep : a file of finished fits, a line for each, which grows by those that were missing.
+    """
+    first, last = setting.seed
+    seeds = [(first, i, last) for i in range(fits)]
+    done = {} if keep is None else read_kept(keep)
+    missing = [seed for seed in seeds if seed not in done]
+    for seed, one in zip(missing, _ranked(setting, missing, processes), strict=True):
+        done[seed] = one
+        if keep is not None:
+            with keep.open("a") as file:
+                file.write(json.dumps({"seed": seed, **one._asdict()}) + "\n")
+    return [done[seed] for seed in seeds]
+
+
+def _ranked(setting: Setting, seeds: Sequence[tuple[int, ...]], processes: int) -> Iterator[Ranked]:
+    """The fits of these seeds, in their order."""
+    if processes == 1 or not seeds:
+        yield from map(partial(rank_one, setting), seeds)
+        return
+    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(partial(rank_one, setting), seeds, chunksize=5)
+
+
+def read_kept(path: Path) -> dict[tuple[int, ...], Ranked]:
+    """Finished fits by their seeds; none where there is no file."""
+    found = {}
+    for line in path.read_text().splitlines() if path.exists() else ():
+        record = json.loads(line)
+        seed = tuple(record.pop("seed"))
+        found[seed] = Ranked(**record | {"reasons": tuple(record["reasons"])})
+    return found
 
 
 def ranks_of(ranked: list[Ranked]) -> dict[str, np.ndarray]:
@@ -342,45 +271,65 @@ def read_ranks(path: Path) -> dict[str, np.ndarray]:
     return {str(name): column.to_numpy() for name, column in pd.read_csv(path).items()}
 
 
-def heading(fits: int, outside: float) -> str:
+HEADING = """# Simulation-based calibration{of}
+
+`python tests/calibration.py {call}` on {day}; {packages}; {cores} cores, shared with other work.
+
+Parameters from the prior that the fit is told, a panel from the parameters ({panels}. Ranks among 99 thinned draws.
+Segments are ordered by their intercept, truth and draws alike. p: of sets of ranks that are uniform, the share whose
+ECDF needs as wide a band; **outside** is below {outside:.2g}, which is 5 % shared by all quantities of all settings.
+The columns to its right: how many of the central intervals of that probability, from all draws, hold the truth. Every
+fit counts, trusted or not; draws of several modes are joined by the weights that the fit gives them.
+"""
+LOGGED_PANELS = "own prices, 40 stores x 12 weeks; 10 x 4 where data are few), four chains of 500 + 500"
+FAMILY_PANELS = (
+    "25 stores x 10 rows with 0, 1 or 2 displays, drawn by the family; Poisson with exposures 0.5, 1 and 2, binomial "
+    "with 1 to 5 trials), two chains of 400 + 400; hierarchical: intercepts and slopes vary, 5 x 5 nodes"
+)
+
+
+def heading(call: str, families: bool, outside: float) -> str:
     """What stands above the results."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "pymc", "pytensor", "nutpie", "numba"))
-    return (
-        "# Simulation-based calibration\n\n"
-        f"`python tests/calibration.py --fits {fits}` on {date.today()}; {packages}; {os.cpu_count()} cores, shared "
-        "with other work.\n\n"
-        "Parameters from the prior that the fit is told, a panel from the parameters (own prices, 40 stores x 12 "
-        "weeks; 10 x 4 where data are few), four chains of 500 + 500. Ranks among 99 thinned draws. Segments are "
-        "ordered by their intercept, truth and draws alike. p: of sets of ranks that are uniform, the share whose ECDF "
-        f"needs as wide a band; **outside** is below {outside:.2g}, which is 5 % shared by all quantities of all "
-        "settings. The columns to its right: how many of the central intervals of that probability, from all draws, "
-        "hold the truth. Every fit counts, trusted or not; draws of several modes are joined by the weights that the "
-        "fit gives them.\n"
+    return HEADING.format(
+        of=" of counts, choices and amounts" if families else "",
+        call=call,
+        day=date.today(),
+        packages=packages,
+        cores=os.cpu_count(),
+        panels=FAMILY_PANELS if families else LOGGED_PANELS,
+        outside=outside,
     )
 
 
 def main() -> None:
     """Run all settings and write what they gave."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--fits", type=int, default=300)
+    parser.add_argument("--fits", type=int, help="of each setting; else 300, of families as many as each asks for")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--families", action="store_true", help="counts, choices and amounts in place of log sales")
     parser.add_argument("--only", nargs="*", default=[""], help="settings, by parts of their names")
+    parser.add_argument("--keep", type=Path, help="a folder of finished fits, which are not made again")
     parser.add_argument("--out", type=Path, default=FOLDER)
     given = parser.parse_args()
-    given.out.mkdir(exist_ok=True, parents=True)
+    for folder in (given.out, *([given.keep] if given.keep else [])):
+        folder.mkdir(exist_ok=True, parents=True)
+    right, wrong = (FAMILIES, WRONG_FAMILIES) if given.families else (SETTINGS, WRONG)
     results = {}
-    for name, setting in (SETTINGS | WRONG).items():
+    for name, setting in (right | wrong).items():
         if any(part in name for part in given.only):
-            results[name] = calibrate(setting, given.fits, given.processes)
+            fits = given.fits or (setting.fits if given.families else 300)
+            kept = file_of(name, given.keep).with_suffix(".jsonl") if given.keep else None
+            results[name] = calibrate(setting, fits, given.processes, kept)
             print(section(name, results[name], 1e-3), flush=True)
             write_ranks(results[name], file_of(name, given.out))
-    right = {name: ranked for name, ranked in results.items() if name in SETTINGS}
-    outside = limit(ranks_of(ranked) for ranked in (right or results).values())
-    parts = [heading(given.fits, outside)]
-    parts += [section(name, ranked, outside) for name, ranked in results.items() if name in SETTINGS]
+    judged = {name: ranked for name, ranked in results.items() if name in right}
+    outside = limit(ranks_of(ranked) for ranked in (judged or results).values())
+    parts = [heading(" ".join(sys.argv[1:]), given.families, outside)]
+    parts += [section(name, ranked, outside) for name, ranked in judged.items()]
     parts += ["# The same check on models that are wrong on purpose\n"]
-    parts += [section(name, ranked, outside) for name, ranked in results.items() if name in WRONG]
-    (given.out / "results.md").write_text("\n".join(parts))
+    parts += [section(name, ranked, outside) for name, ranked in results.items() if name in wrong]
+    (given.out / ("families.md" if given.families else "results.md")).write_text("\n".join(parts))
 
 
 if __name__ == "__main__":
