@@ -12,6 +12,7 @@ from bayesmix import rounding
 from bayesmix.axis import axis_of, place, price_column
 from bayesmix.fitted import Fit
 from bayesmix.pages import environment
+from bayesmix.ratios import step
 from bayesmix.rounding import shares
 from bayesmix.segments_of_stores import joining
 from bayesmix.store_loo import standard_error, total
@@ -121,19 +122,19 @@ def _averaged_number(averaged: xr.Dataset, fit: Fit) -> str:
 
 
 def ratios(*scores: Score | None) -> list[tuple[str, str, list[Estimate]]]:
-    """Exponentials of the slopes: fit, segment (empty of a continuum) and estimates; none of log sales."""
+    """Ratios that changes of columns go with: fit, segment (empty of a continuum), estimates; none of log sales."""
     found = []
     for score in (one for one in scores if one is not None and ratio_name(one.fit) is not None):
         fit, center = score.fit, "theta" if "theta" in score.fit.posterior else "mu"
         for s in range(fit.k):
             values = fit.posterior[center]
             at = values.isel(segment=s) if "segment" in values.dims else values
-            ratio: xr.DataArray = at.copy(data=np.exp(at.to_numpy()))
-            each = [
-                estimate_of(coefficient_name(fit, name), ratio.isel(coefficient=c))
-                for c, name in enumerate(fit.coefficients)
-                if name != "intercept"
-            ]
+            each = []
+            for c, name in enumerate(fit.coefficients):
+                if name != "intercept":
+                    (change, by), slope = step(name), at.isel(coefficient=c)
+                    ratio: xr.DataArray = slope.copy(data=np.exp(by * slope.to_numpy()))
+                    each.append(estimate_of(change, ratio))
             if each:
                 found.append((score.name, str(s + 1) if fit.model == "mixture" else "", each))
     return found

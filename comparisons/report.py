@@ -68,17 +68,13 @@ def _judged(args: argparse.Namespace, folder: Path) -> "tuple[Comparison, Verdic
         from comparisons.screen import prices_of
         from comparisons.verdict import verdict
         from comparisons.week_section import week_section
-        from em.response import LOG_SALES
 
-        logged = all(fit.family == LOG_SALES for fit in fits)
-        if args.weeks and not logged:
-            raise InputError("--weeks is for fits of log sales; expected it without fits of other families")
         if panel is None and args.weeks:
             panel = panel_of(fits[0])  # before all that takes long: the file may be gone
         fits = name_apart(fits)
         keep = folder if args.fit else None
         checked = {} if args.quick else check(fits, args.exact, keep)
-        section = None if panel is None or args.quick or not logged else week_section(another_week(panel, fits))
+        section = None if panel is None or args.quick else week_section(another_week(panel, fits))
         with working("writing the page"):
             comparison = settled(compare(results, fits, checked))
             said = verdict(comparison)
