@@ -7,7 +7,6 @@ from bayesmix.rounding import figures, fixed, listed
 from em.families import FAMILIES
 
 ONE = {"counts": "a count", "shares": "a share", "amounts": "an amount"}
-TITLES = {"poisson": "Poisson", "bernoulli": "Bernoulli", "negative-binomial": "negative binomial"}
 HONESTLY = (
     "Posterior predictive checks of the known stores’ own rows: could the model have made the panel that it was fitted "
     "to? They are conservative (the draws have seen these rows) and not cross-validated. Numbers in brackets are 89 % "
@@ -43,7 +42,7 @@ def caveat(checks: CountChecks) -> str:
 
 def family_title(name: str) -> str:
     """A family's name in a sentence."""
-    return TITLES.get(name, name)
+    return FAMILIES[name].title
 
 
 def _scatter(checks: CountChecks) -> Verdict:

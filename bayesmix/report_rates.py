@@ -147,7 +147,8 @@ def explanation(fit: Fit, found: Rates, store: int) -> str:
             f"its own rows settle {percent(float(found.weight[store]))} of what differs between stores in their level, "
             "and the other stores say the rest"
         )
-    by_rows, name = f"By its own {'single row' if rows == 1 else f'{fixed(rows, 0)} rows'}", f"store {fit.stores[store]}"
+    by_rows = f"By its own {'single row' if rows == 1 else f'{fixed(rows, 0)} rows'}"
+    name = f"store {fit.stores[store]}"
     shows = f"{words.share} in {name} is {by_itself}" if words.of_odds else f"{name} has {by_itself} {words.share}"
     return f"{by_rows} {shows}. {others}. With the other stores it is taken to have {after}: {why}."
 

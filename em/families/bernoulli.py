@@ -21,6 +21,7 @@ def _draw(rng: np.random.Generator, eta: Floats, trials: Floats, log_sigma: Floa
 
 BERNOULLI = BINOMIAL._replace(
     name="bernoulli",
+    title="Bernoulli",
     size=None,
     expected="0 (no) or 1 (yes)",
     carrier=_carrier,

@@ -48,6 +48,7 @@ def _cumulative(y: Floats, eta: Floats, trials: Floats, log_sigma: Floats | floa
 
 BINOMIAL = Family(
     name="binomial",
+    title="binomial",
     link="logit",
     canonical=True,
     dispersed=False,

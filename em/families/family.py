@@ -44,7 +44,7 @@ class Family(NamedTuple):
 
     Attributes
     ----------
-    name, link : in words.
+    name, title, link : in words; as commands and files call it, and as a reader does.
     canonical : whether a(eta) = eta, so that the sums X'y are sufficient.
     dispersed : whether sigma is a parameter; else it is ignored.
     size : what a second column can hold: "exposure" (eta gets its logarithm), "trials", or nothing.
@@ -65,6 +65,7 @@ class Family(NamedTuple):
     """
 
     name: str
+    title: str
     link: Literal["identity", "log", "logit"]
     canonical: bool
     dispersed: bool

@@ -58,6 +58,7 @@ def _cumulative(y: Floats, eta: Floats, trials: Floats, log_sigma: Floats | floa
 
 GAMMA = Family(
     name="gamma",
+    title="gamma",
     link="log",
     canonical=False,
     dispersed=True,

@@ -44,6 +44,7 @@ def _cumulative(y: Floats, eta: Floats, trials: Floats, log_sigma: Floats | floa
 
 GAUSSIAN = Family(
     name="gaussian",
+    title="Gaussian",
     link="identity",
     canonical=False,  # a(eta) = eta / sigma^2: canonical only for a known sigma
     dispersed=True,

@@ -73,6 +73,7 @@ def _cumulative(y: Floats, eta: Floats, trials: Floats, log_sigma: Floats | floa
 
 NEGATIVE_BINOMIAL = Family(
     name="negative-binomial",
+    title="negative binomial",
     link="log",
     canonical=False,
     dispersed=True,

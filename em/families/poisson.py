@@ -49,6 +49,7 @@ def _cumulative(y: Floats, eta: Floats, trials: Floats, log_sigma: Floats | floa
 
 POISSON = Family(
     name="poisson",
+    title="Poisson",
     link="log",
     canonical=True,
     dispersed=False,
