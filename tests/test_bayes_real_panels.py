@@ -116,7 +116,7 @@ def test_cheese_with_five_segments_is_told_to_have_modes_and_never_averages_them
 
 
 def test_three_segments_are_in_use_on_609948_and_as_many_as_allowed_on_cheese(fits, shared):
-    code, tree = fits(shared("data/609948.csv"), "--k", "10", "--sparse", "--draws", "500")
+    code, tree = fits(shared("data/609948.csv"), "--k", "10", "--sparse", "--draws", "1500")
     assert code == 0
     assert float(tree.segments_in_use.probability.sel(number=3)) > 0.95
     np.testing.assert_allclose(

@@ -101,7 +101,9 @@ def test_a_continuum_that_more_segments_might_beat_is_not_sure(continuum):
 def test_a_continuum_that_wins_with_traits_alone_is_not_sure(continuum):
     results, hierarchical, mixtures = continuum
     z = np.random.default_rng(0).normal(size=(len(hierarchical.stores), 1))
-    with_traits = altered(hierarchical, between=centred_traits(("income",), z))
+    n, _, p = hierarchical.draws.mu.shape
+    with_effects = hierarchical.draws._replace(gamma=np.zeros((n, 1, p)))
+    with_traits = altered(hierarchical, between=centred_traits(("income",), z), draws=with_effects)
     object.__setattr__(with_traits, "name", "hierarchical on income")
     _, said = judged(results, with_traits, *mixtures)
     assert (said.kind, said.sure) == ("continuum", False)
