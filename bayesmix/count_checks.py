@@ -12,7 +12,7 @@ import numpy as np
 
 from bayesmix.calibration_curve import Calibration, calibration
 from bayesmix.checked_rows import Rows, StoreDraws, rows_of
-from bayesmix.envelope import envelope
+from bayesmix.envelope import rank_envelope
 from bayesmix.frequencies import Frequencies, bins_of, counted, expected
 from bayesmix.pit_of_rows import Pit, pit
 from bayesmix.replicates import Replicated, replicate
@@ -126,12 +126,8 @@ def count_checks(
     replicates = replicate(rows, draws, share, bins, seed)
     frequencies = None
     if bins is not None and replicates.frequencies is not None:
-        # Roots of frequencies scatter alike, whatever the frequency.
-        low, high = envelope(np.sqrt(replicates.frequencies))
-        frequencies = Frequencies(
-            bins, counted(bins, rows.y, rows.trials), expected(rows, draws, bins),
-            np.square(low.clip(0.0)), np.square(high),
-        )  # fmt: skip
+        band = rank_envelope(replicates.frequencies)
+        frequencies = Frequencies(bins, counted(bins, rows.y, rows.trials), expected(rows, draws, bins), *band)
     return CountChecks(
         family=rows.family.name,
         rows=rows.y.size,

@@ -91,7 +91,7 @@ def colours_of(segment: Ints | None, drawn: Ints) -> list[str]:
 
 def units(value: float) -> str:
     """A count of units sold."""
-    return f"{value:,.0f}" if value >= 1 else f"{value:g}"
+    return f"{value:,.0f}" if value >= 10.0 else f"{value:.3g}"
 
 
 def selection(n: int, most: int = MOST_STORES) -> Ints:

@@ -27,6 +27,31 @@ def envelope(curves: Floats, band: float = BAND) -> tuple[Floats, Floats]:
     return mean - reach, mean + reach
 
 
+def rank_envelope(curves: Floats, band: float = BAND) -> tuple[Floats, Floats]:
+    """A band around replicated curves between the same ranks everywhere, for values that scatter askew.
+
+    How deep a curve lies is how many others are as low, or as high, as it is where it lies furthest out
+    (Myllymaki, Mrkvicka, Grabarnik, Seijo & Hahn 2017). No number that none of the replicates has is inside.
+
+    Parameters
+    ----------
+    curves : (replicate, point)
+    band : share of the replicates that stay inside everywhere, or more where ranks are tied.
+
+    Returns
+    -------
+    low, high : (point,)
+    """
+    rising = np.sort(curves, axis=0)
+    depth = np.full(len(curves), len(curves))
+    for point in range(curves.shape[1]):
+        as_low = np.searchsorted(rising[:, point], curves[:, point], side="right")
+        as_high = len(curves) - np.searchsorted(rising[:, point], curves[:, point], side="left")
+        depth = np.minimum(depth, np.minimum(as_low, as_high))
+    least = max(1, int(np.sort(depth)[int((1.0 - band) * len(curves))]))
+    return rising[least - 1], rising[len(curves) - least]
+
+
 def normal_reach(covariance: Floats, band: float = BAND, seed: int = 0) -> Floats:
     """How far a normal curve of mean zero goes from it, in the same number of standard deviations everywhere; (point,).
 

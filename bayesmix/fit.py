@@ -15,7 +15,7 @@ from em.arguments import (
     panel_from,
 )
 from em.command import SAMPLE, Parser, check_writable, distrust, printing, run
-from em.errors import InputError
+from em.errors import InputError, impossible_segments
 
 if TYPE_CHECKING:
     from bayesmix.fitted import Fit
@@ -164,7 +164,7 @@ def command(argv: list[str]) -> int:
     args.sigma = sigma_rule(statistics_of(panel), args.sigma)
     n_stores = len(panel.stores)
     if max(ks) > n_stores:
-        raise InputError(f"K is {max(ks)}; expected a number of segments from 1 to the number of stores, {n_stores}")
+        raise impossible_segments(max(ks), n_stores)
     _check_priors(args, panel)
     starts = [em_solution(panel, k, args.sigma, args.seed, args.start) if args.start else None for k in ks]
     # PyMC takes two seconds to load: after everything that can be wrong has been looked at.

@@ -257,7 +257,7 @@ class Fit:
         seed: int = 0,
         covariates: Mapping[str, Any] | None = None,
         traits: Mapping[str, Any] | None = None,
-        size: float = 1.0,
+        size: Any = 1.0,
     ) -> xr.Dataset:
         """Sales of known stores, or of a new one, at given prices.
 
@@ -270,7 +270,7 @@ class Fit:
         covariates : values of further columns, such as {"display": 0.5}: one for all prices, or one for each.
         traits : of the new store, where traits explain coefficients, such as {"income": 40}; those not given are at
             their mean over stores.
-        size : exposure or trials of each row, for families that have them.
+        size : exposure or trials of the rows, one for all or one for each, for families that have them.
 
         Returns
         -------

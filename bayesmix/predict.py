@@ -52,7 +52,7 @@ def predict(
     seed: int = 0,
     covariates: Mapping[str, Any] | None = None,
     traits: Mapping[str, Any] | None = None,
-    size: float = 1.0,
+    size: Any = 1.0,
 ) -> xr.Dataset:
     """Predict sales of stores at prices.
 
@@ -64,7 +64,7 @@ def predict(
     interval : probability of the equal-tailed intervals.
     traits : of the new store, see `new_store_traits`; what is not given is the mean over stores.
     seed : of the draws of segments, coefficients and weeks. A store's do not depend on the others asked for.
-    size : exposure or trials of each row, for families that have them.
+    size : exposure or trials of the rows, one for all or one for each, for families that have them.
 
     Returns
     -------
@@ -81,8 +81,8 @@ def predict(
         raise InputError(f"interval is {interval}; expected a probability between 0 and 1")
     if traits and not new_store:
         raise InputError("traits are those of a new store; expected new_store=True, known stores have their own")
-    _check_size(fit, size)
     rows = price_rows(prices, covariates, fit.coefficients)
+    sizes = _sizes(fit, size, len(rows.x))
     asked = ([] if new_store else fit.stores) if stores is None else stores
     index = positions(fit.stores, asked)
     stats, names = some(fit.statistics, index), [fit.stores[i] for i in index]
@@ -103,20 +103,25 @@ def predict(
         part = some(stats, np.arange(len(names))[chunk])
         own = None if z is None else z[chunk]
         if isinstance(part, CountedStores):
-            values[:, :, chunk] = predicted_responses(part, fit.draws, own, rows.x, interval, size, seed, index[chunk])
+            values[:, :, chunk] = predicted_responses(part, fit.draws, own, rows.x, interval, sizes, seed, index[chunk])
         else:
             values[:, :, chunk] = _predict(part, fit.draws, own, rows.x, interval, _noise(fit, seed, index[chunk]))
     return _labelled(fit, names, new_store, rows, values).assign_attrs(interval=interval, seed=seed)
 
 
-def _check_size(fit: "Fit", size: float) -> None:
-    """Raise InputError for an exposure or a number of trials that cannot be."""
+def _sizes(fit: "Fit", size: Any, n: int) -> Floats:
+    """Exposure or trials of n rows, (row,); raises InputError for what cannot be."""
     family = family_of(fit.statistics)
     of = None if family is None else family.size
-    if of is None and size != 1.0:
+    try:
+        sizes = np.broadcast_to(np.asarray(size, dtype=float), n)
+    except (TypeError, ValueError):
+        raise InputError(f"size is {size!r}; expected a number, or one for each of the {n} rows") from None
+    if of is None and (sizes != 1.0).any():
         raise InputError(f"size is {size}; expected none, {fit.log_density_of} has neither exposure nor trials")
-    if not size > 0.0 or not np.isfinite(size) or (of == "trials" and size != int(size)):
+    if not (np.isfinite(sizes) & (sizes > 0.0)).all() or (of == "trials" and (sizes != np.floor(sizes)).any()):
         raise InputError(f"size is {size}; expected {'a whole number of trials' if of == 'trials' else 'an exposure'}")
+    return sizes
 
 
 def _noise(fit: "Fit", seed: int, index: Ints) -> Floats:

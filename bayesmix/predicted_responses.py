@@ -22,7 +22,7 @@ def predicted_responses(
     traits: Floats | None,
     x: Floats,
     interval: float,
-    size: float,
+    size: Floats,
     seed: int,
     index: Ints,
 ) -> Floats:
@@ -32,7 +32,7 @@ def predicted_responses(
     ----------
     traits : (store, trait) see `posterior.store_means`.
     x : (row, coefficient)
-    size : exposure or trials of every row.
+    size : (row,) exposure or trials.
     seed, index : of the random numbers, with the positions (store,) of the stores among all.
 
     Returns
@@ -41,7 +41,7 @@ def predicted_responses(
     """
     known, family = given_data(stores, draws, traits), stores.counts.family
     n, n_stores, k = known.membership.shape
-    offset, trials = (np.log(size), np.ones(1)) if family.size == "exposure" else (0.0, np.full(1, size))
+    of_exposure = family.size == "exposure"
     levels = [0.5 - 0.5 * interval, 0.5 + 0.5 * interval]
     result = np.empty((3, 3, n_stores, len(x)))
     rule = product_rule(NODES, 1)
@@ -56,7 +56,8 @@ def predicted_responses(
             known.variance[:, min(s, known.variance.shape[1] - 1)],
         )
         for j, row in enumerate(x):
-            center = np.broadcast_to(mean @ row, (n, k)) + offset
+            trials = np.full(1, 1.0 if of_exposure else size[j])
+            center = np.broadcast_to(mean @ row, (n, k)) + (np.log(size[j]) if of_exposure else 0.0)
             spread = np.broadcast_to(np.maximum(np.einsum("dkpq,p,q->dk", variance, row, row), 0.0), (n, k))
             eta = center[every, segment] + np.sqrt(spread[every, segment]) * z
             average = sum(

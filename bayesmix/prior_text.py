@@ -102,7 +102,7 @@ def _quantity(text: str, name: str, priors: Priors, others: Sequence[str], model
     if name in coefficients:
         return Quantity("coefficient", name)
     names = [*coefficients, *priors.effects, *others]
-    if name == "sigma":
+    if name == "sigma" and priors.dispersed:
         raise InputError(f"prior {text!r}: sigma is fixed at 1; expected --sigma common or segment, where it is free")
     if name.partition("[")[0] in FAMILIES:
         raise InputError(f"prior {text!r}: the {model} model has no {name}; {_expected('', names)}")

@@ -52,7 +52,7 @@ def _may_turn(score: Score, winner: Score | None, pillars: list[Score], comparis
         return True
     reach = em["log_likelihood"] - em["n_parameters"]
     against = [winner] if winner is not None else list(_of_its_kind(score, pillars))
-    return not against or any(_may_beat(score, reach, one) for one in against)
+    return any(_may_beat(score, reach, one) for one in against or [comparison.best])
 
 
 def _may_beat(score: Score, reach: float, other: Score) -> bool:

@@ -10,6 +10,8 @@ from bayesmix.svg import MUTED
 from comparisons.shrinkage import Shrinkage
 from em.statistics import Floats, Ints
 
+LONGEST = 60  # characters of a label on one line
+
 
 def shrinkage_picture(moved: Shrinkage, model: str, axis: Axis, segment: Ints | None, centres: Floats) -> Figure:
     """Lines from each store's own least squares (hollow) to what a model makes of it (filled).
@@ -63,6 +65,7 @@ def difference_picture(
     axes.axhline(0.0, color=MUTED, lw=0.8, zorder=1)
     axes.vlines(place, 0.0, diff_i[drawn], colors=colours, linewidth=max(0.6, min(4.0, 380 / drawn.size)), zorder=2)
     axes.set_xlim(0, diff_i.size + 1)
-    axes.set_xlabel(f"Stores, from most for {between[0]} to most for {between[1]}")
+    told = f"Stores, from most for {between[0]} to most for {between[1]}"
+    axes.set_xlabel(told if len(told) <= LONGEST else told.replace(" to most", "\nto most"))
     axes.set_ylabel("Difference in log-density")
     return picture

@@ -95,6 +95,8 @@ def _check_netcdf(paths: Sequence[str]) -> None:
             raise InputError(
                 f"{path}: cannot be read ({wrong.strerror}); expected a file that bayesmix.fit wrote"
             ) from wrong
+        if path.endswith(".json"):
+            raise InputError(f"{path}: is a second RESULTS.json; expected one, and after it files of bayesmix.fit")
         if not start.startswith((b"CDF", b"\x89HDF")):
             raise InputError(f"{path}: is no netCDF file; expected one that bayesmix.fit wrote")
 

@@ -20,7 +20,7 @@ from bayesmix.stores_kept import as_variables
 from em.command import display
 from em.design_counts import DesignCounts
 from em.entries import mixed_entry, mixture_entry, normal_mixture_entry
-from em.errors import InputError
+from em.errors import InputError, impossible_segments
 from em.fit import fit_mixture
 from em.glmm import fit_glmm
 from em.mixed_model import MixedSigmaRule, fit_mixed_model
@@ -67,9 +67,7 @@ def standard_set(
         When a K is not possible, or the folder cannot be written to.
     """
     if ks[-1] > len(panel.stores):
-        raise InputError(
-            f"K is {ks[-1]}; expected a number of segments from 1 to the number of stores, {len(panel.stores)}"
-        )
+        raise impossible_segments(ks[-1], len(panel.stores))
     try:
         folder.mkdir(exist_ok=True)
     except OSError as refused:

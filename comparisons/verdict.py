@@ -61,6 +61,8 @@ def verdict(comparison: Comparison) -> Verdict:
         number = number_sentence(of_one, said.k)
         if said.kind == "continuum" and fitted_numbers(of_one):
             number = f"{number} The continuum predicts a new store better than any of those fitted."
+    if said.kind == "alone" and len(comparison.families) > 1:
+        number = f"{number} What stands beside is of another family, and is compared in the table.".lstrip()
     said = said._replace(number=f"{number} {families_sentence(comparison)}".rstrip())
     if comparison.distrust:
         doubted = f"{said.sentence.rstrip('.')} – but {_doubt(comparison)}, so this is provisional."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from em.arguments import panel_from
 from em.command import SAMPLE, check_writable, distrust, printing, run, watched, working
-from em.errors import InputError
+from em.errors import impossible_segments
 from em.estimate_options import parsed, settings_of
 
 # What is heavy is loaded where it is used, so that --help, wrong calls and Ctrl-C are answered at once.
@@ -43,17 +43,17 @@ def command(argv: list[str]) -> int:
     """Parse, fit, write, show."""
     args = parsed(argv)
     check_writable(args.out, args.stores, inputs=[args.data or SAMPLE])
+    from em.fit import sigma_rule
     from em.panel import statistics_of
     from em.results import results_record, write_json
     from em.stores_file import write_stores
 
     panel = panel_from(args, args.membership, args.between)
     stats = statistics_of(panel)
+    sigma_rule(stats, args.sigma)
     impossible = [k for k in args.k if not 1 <= k <= stats.n_stores]
     if impossible:
-        raise InputError(
-            f"K is {impossible[0]}; expected a number of segments from 1 to the number of stores, {stats.n_stores}"
-        )
+        raise impossible_segments(impossible[0], stats.n_stores)
     ways = {"mixture": _segments, "hierarchical": _continuum, "normal-mixture": _normal_segments}
     estimate: Callable[..., Estimated] = ways[args.model]
     found = estimate(args, panel, stats)

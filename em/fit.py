@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from em.accelerate import Optimum
 from em.criteria import Criteria, criteria
-from em.errors import InputError
+from em.errors import InputError, impossible_segments
 from em.families.family import Family
 from em.membership import separated
 from em.mixture import MixtureParameters, Model, SigmaRule, e_step
@@ -210,7 +210,7 @@ def _check(
     traits: Floats | None,
 ) -> None:
     if not 1 <= k <= stats.n_stores:
-        raise InputError(f"K is {k}; expected a number of segments from 1 to the number of stores, {stats.n_stores}")
+        raise impossible_segments(k, stats.n_stores)
     if seed < 0:
         raise InputError(f"seed is {seed}; expected 0 or more")
     if starts < 1:

@@ -12,7 +12,7 @@ from em.conditional import StoreCoefficients, over_segments, store_coefficients
 from em.covariance_rank import singularities
 from em.criteria import Criteria, criteria
 from em.designs import whitening
-from em.errors import InputError
+from em.errors import InputError, impossible_segments
 from em.mixed_model import MixedFit, MixedSigmaRule, described, fit_mixed_model, of_stores
 from em.mixture import MixtureParameters
 from em.normal_mixture import NormalMixtureParameters, memberships
@@ -181,7 +181,7 @@ def _with_effects(values: Floats, effects: Floats) -> Floats:
 
 def _check(stats: GaussianStatistics, k: int, sigma: str, starts: int, seed: int) -> None:
     if not 1 <= k <= stats.n_stores:
-        raise InputError(f"K is {k}; expected a number of segments from 1 to the number of stores, {stats.n_stores}")
+        raise impossible_segments(k, stats.n_stores)
     if seed < 0:
         raise InputError(f"seed is {seed}; expected 0 or more")
     if starts < 0:

@@ -13,7 +13,7 @@ from bayesmix.count_checks import count_checks
 from bayesmix.count_words import caveat, family_title, verdicts
 from bayesmix.distribution_words import label
 from bayesmix.drawings_of_counts import of_counts
-from bayesmix.envelope import envelope, normal_reach
+from bayesmix.envelope import envelope, normal_reach, rank_envelope
 from bayesmix.frequencies import Bins, bins_of, counted, expected
 from bayesmix.pages import environment
 from bayesmix.pit_of_rows import BINS, Pit, histogram, pit
@@ -429,3 +429,16 @@ def test_bins_have_names():
     assert [label(counts, i) for i in range(3)] == ["0", "1", "2 or more"]
     assert [label(shares, i) for i in range(3)] == ["0 %", "0 % to 50 %", "50 % to 100 %"]
     assert [label(amounts, i) for i in range(2)] == ["up to 1.50", "above 1.50"]
+
+
+def test_a_band_of_ranks_holds_its_share_and_nothing_that_no_replicate_has():
+    rng = np.random.default_rng(5)
+    rates = np.array([0.05, 0.3, 4.0, 40.0])  # rare classes scatter askew
+    curves = rng.poisson(rates, (4000, rates.size)).astype(float)
+    low, high = rank_envelope(curves)
+    again = rng.poisson(rates, (4000, rates.size))
+    inside = ((again >= low) & (again <= high)).all(1).mean()
+    assert 0.985 < inside < 0.998
+    assert (low >= curves.min(0)).all()
+    assert (high <= curves.max(0)).all()
+    assert (high < 8.0 * rates + 3.0).all()

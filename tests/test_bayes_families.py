@@ -153,7 +153,7 @@ def predicted_at(name, size=1.0, omega=0.5, n=4000):
     stores = unseen(name)
     only = CountedStores(stores.counts._replace(), stores.nodes)
     index = np.arange(only.n_stores)
-    return predicted_responses(only, draws, None, np.array([[1.0, 0.5]]), 0.89, size, 0, index)[:, :, -1, 0]
+    return predicted_responses(only, draws, None, np.array([[1.0, 0.5]]), 0.89, np.array([size]), 0, index)[:, :, -1, 0]
 
 
 def test_the_mean_response_of_a_new_store_is_the_integral():
