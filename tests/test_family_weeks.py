@@ -242,3 +242,16 @@ def test_log_sales_on_the_scale_of_sales():
     step = 1e-5 * sales
     share = norm.cdf(np.log(sales + step), mean, sd) - norm.cdf(np.log(sales - step), mean, sd)
     np.testing.assert_allclose(np.exp(found), share / (2.0 * step), rtol=1e-5)
+
+
+def test_a_row_whose_covariate_is_far_out_leaves_a_number():
+    """At some nodes it is so unlikely that their shares round to nothing, and without it they are most of the sum."""
+    family, y = family_named("poisson"), np.array([0.0, 0.0, 1.0, 0.0, 0.0, 1.0])
+    x = np.column_stack([np.ones(6), [0.49, 0.16, -0.93, 2.87, 0.88, -1.14]])
+    weeks = Weeks(np.zeros(6, dtype=np.intp), x, y, np.zeros(6), np.ones(6))
+    mu, omega = np.array([[[0.514, -0.511]]]), np.array([[[[4.05, 0.46], [0.46, 4.75]]]])
+    draws = ParameterDraws(np.ones((1, 1)), mu, np.ones((1, 1)), omega)
+    found = log_density_left_out(counted(family, weeks, 1), draws, weeks)[0]
+    whole = by_grid(family, weeks, draws, 0)
+    exact = [whole - by_grid(family, weeks.of(np.arange(6) != r), draws, 0) for r in range(6)]
+    np.testing.assert_allclose(found, exact, atol=0.02)
