@@ -23,7 +23,6 @@ from comparisons.week_scores import Scores, inside
 from em.statistics import Floats, GaussianStatistics
 
 SAMPLES = 1000  # of each week where there are fewer draws
-HIGHEST = 40.0  # of a predictor: no Poisson number is drawn beyond
 
 
 def scores_of_family(
@@ -69,8 +68,7 @@ def sampled_responses(
 def _sampled(
     stores: CountedStores, draws: ParameterDraws, weeks: Weeks, rng: np.random.Generator, traits: Floats | None
 ) -> SampledWeeks:
-    sampled = sampled_weeks(stores, draws, weeks, rng, traits, max(1, SAMPLES // len(draws.weight)))
-    return sampled._replace(eta=np.minimum(sampled.eta, HIGHEST))
+    return sampled_weeks(stores, draws, weeks, rng, traits, max(1, SAMPLES // len(draws.weight)))
 
 
 def crps_of_samples(seen: Floats, y: Floats) -> tuple[Floats, Floats, Floats]:
