@@ -255,3 +255,11 @@ def test_a_row_whose_covariate_is_far_out_leaves_a_number():
     whole = by_grid(family, weeks, draws, 0)
     exact = [whole - by_grid(family, weeks.of(np.arange(6) != r), draws, 0) for r in range(6)]
     np.testing.assert_allclose(found, exact, atol=0.02)
+
+
+@pytest.mark.parametrize("name", ["gamma", "negative-binomial"])
+def test_a_rival_takes_its_dispersion_from_its_rows(name):
+    family, weeks = weeks_of_family(name, stores=1, weeks=800, level=1.5)
+    like = CountedStores(count_designs(family, weeks.store[:0], weeks.x[:0], weeks.y[:0], 0), 5)
+    found = regression(rivals(("intercept", "x"))[-1], weeks, 1, like).draws.sigma
+    assert found[0, 0] == pytest.approx(0.5, abs=0.06)
