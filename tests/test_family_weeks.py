@@ -15,6 +15,7 @@ from bayesmix.stores import CountedStores
 from bayesmix.week_density import Weeks, distinct, joined, known, log_density_further, log_density_left_out
 from bayesmix.week_residuals import by_week, residuals
 from comparisons.family_rivals import regression, rivals
+from comparisons.judged_weeks import simulation_error
 from comparisons.one_scale import density_of_sales
 from comparisons.response_scores import crps_of_samples, scores_of_family
 from comparisons.week_scores import inside
@@ -263,3 +264,18 @@ def test_a_rival_takes_its_dispersion_from_its_rows(name):
     like = CountedStores(count_designs(family, weeks.store[:0], weeks.x[:0], weeks.y[:0], 0), 5)
     found = regression(rivals(("intercept", "x"))[-1], weeks, 1, like).draws.sigma
     assert found[0, 0] == pytest.approx(0.5, abs=0.06)
+
+
+def test_the_error_of_a_crps_counts_draws_and_not_their_samples():
+    family, weeks = weeks_of_family("poisson", stores=1, weeks=40)
+    like = CountedStores(count_designs(family, weeks.store[:0], weeks.x[:0], weeks.y[:0], 0), 5)
+    stores, found, told = known(weeks, 1, like), [], []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        mu = np.array([0.7, 0.4]) + 0.3 * rng.normal(size=(50, 1, 2))
+        scores, by_draw = scores_of_family(
+            stores, ParameterDraws(np.ones((50, 1)), mu, np.ones((50, 1)), None), weeks, rng
+        )
+        found.append(scores.crps.mean())
+        told.append(simulation_error(by_draw, 40))
+    assert 0.7 < np.mean(told) / np.std(found) < 1.5
