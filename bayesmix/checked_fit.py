@@ -27,14 +27,17 @@ def checks_of_fit(fit: "Fit", panel: Panel | None = None, seed: int = 0) -> Coun
     Raises
     ------
     InputError
-        When the fit or the panel is of log sales, the panel has other stores or columns than the fit, or the rows are
-        needed and cannot be read.
+        When the fit or the panel is of log sales, the panel has other stores, columns or responses than the fit, or the
+        rows are needed and cannot be read.
     """
     if not isinstance(fit.statistics, CountedStores):
         raise InputError(f"{fit.name}: is of {fit.log_density_of}; expected counts, choices or amounts (--family)")
     rows = _rows(fit, fit.statistics.counts) if panel is None else panel
     if isinstance(rows, Panel) and (rows.stores, rows.coefficients) != (fit.stores, fit.coefficients):
         raise InputError(f"{rows.file}: has other stores or columns than {fit.name}; expected the panel of the fit")
+    if isinstance(rows, Panel) and (rows.response is None or rows.response.family.name != fit.family):
+        held = "log sales" if rows.response is None else f"{rows.response.family.name} responses"
+        raise InputError(f"{rows.file}: holds {held}; expected {fit.family} responses, as {fit.name} was fitted to")
     draws = drawn_stores(fit, seed=seed)
     share = membership(fit) if fit.k > 1 and "membership" in fit.by_store else None
     return count_checks(rows, draws.theta, draws.sigma, share, seed=seed)

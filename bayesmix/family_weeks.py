@@ -17,6 +17,8 @@ from bayesmix.family_integral import integrate_store
 from bayesmix.family_kernel import add_carriers, carrier_table, most_cells
 from bayesmix.family_mode import room_for
 
+APART = 300.0  # of a row's log-densities at two nodes, beyond which shares of nodes may have rounded to nothing
+
 
 @allocating
 def fill_rows(of, dispersed, further, limit, mu, sigma, omega, first_row, cell, y, trials, value, loglik, alone, data):
@@ -51,9 +53,11 @@ def fill_rows(of, dispersed, further, limit, mu, sigma, omega, first_row, cell, 
                     c = cell[t] - start
                     weighs[t] = _weight_of(of, y[t], trials[t], c, log_sigma[k], room)
                     if weighs[t] <= limit:
-                        alone[s, t, k] = at[value[t], 0] + sign * _over_nodes(
-                            of, sign, y[t], trials[t], c, log_sigma[k], room
-                        )
+                        ratio = _over_nodes(of, sign, y[t], trials[t], c, log_sigma[k], room)
+                        if np.isfinite(ratio):
+                            alone[s, t, k] = at[value[t], 0] + sign * ratio
+                        else:
+                            weighs[t] = np.inf
                 for t in range(first_row[i], first_row[i + 1]):
                     if weighs[t] <= limit:
                         continue
@@ -84,17 +88,22 @@ def _weight_of(of, y, trials, c, log_sigma, room):
 
 @kernel
 def _over_nodes(of, sign, y, trials, c, log_sigma, room):
-    """Logarithm of the mean over the nodes of a row's density, without its carrier, to the power of the sign."""
-    top, whole = -np.inf, 0.0
+    """Logarithm of the mean over the nodes of a row's density, without its carrier, to the power of the sign.
+
+    It is nan where the row is so much less likely at one node than at another that the node's share may have rounded to
+    nothing.
+    """
+    top, bottom, whole = -np.inf, np.inf, 0.0
     for j in range(room.share.size):
         eta = room.center[c]
         for b in range(room.u.size):
             eta += room.direction[c, b] * room.at[j, b]
         terms = of.terms(eta, log_sigma)
         height = sign * (y * terms.total + trials * terms.n)
+        bottom = min(bottom, height)
         if height > top:
             whole = whole * np.exp(top - height) + room.share[j]
             top = height
         else:
             whole += room.share[j] * np.exp(height - top)
-    return top + np.log(whole)
+    return top + np.log(whole) if top - bottom < APART else np.nan

@@ -9,6 +9,7 @@ from scipy.special import ndtri
 
 from bayesmix.known_stores import given_data
 from bayesmix.posterior import ParameterDraws
+from bayesmix.sampled_weeks import evenly_spread
 from bayesmix.stores import CountedStores
 from em.quadrature import product_rule
 from em.statistics import Floats, Ints
@@ -49,7 +50,7 @@ def predicted_responses(
     for s, store in enumerate(index):
         rng = np.random.default_rng([seed, int(store)])
         segment = np.minimum((np.cumsum(known.membership[:, s], 1) < rng.random((n, 1))).sum(1), k - 1)
-        z, every = ndtri(_even(rng, n)), np.arange(n)
+        z, every = ndtri(evenly_spread(rng, n, 1)[:, 0]), np.arange(n)
         sigma = np.take_along_axis(draws.sigma, segment[:, None], 1)[:, 0]
         mean, variance = (
             known.mean[:, min(s, known.mean.shape[1] - 1)],
@@ -71,8 +72,3 @@ def predicted_responses(
             result[1, 1:, s, j] = np.quantile(family.mean(eta, trials), levels)
             result[2, :, s, j] = np.quantile(drawn, [0.5, *levels], method="inverted_cdf")  # a count is a count
     return result
-
-
-def _even(rng: np.random.Generator, n: int) -> Floats:
-    """Uniform numbers spread evenly over (0, 1), in random order (McKay, Beckman & Conover 1979); (n,)."""
-    return (rng.permuted(np.arange(n)) + rng.uniform(0.001, 0.999, n)) / n

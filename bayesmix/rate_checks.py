@@ -24,7 +24,6 @@ from em.statistics import Floats, Ints
 REPLICATES, FEWEST = 400, 100
 MOST_ROWS = 10_000_000  # simulated in all, where that leaves enough replicates
 POINTS = 61  # of a density
-HIGHEST = 40.0  # linear predictor of a row that is drawn, beyond which counts are no numbers
 
 
 class RateSummary(NamedTuple):
@@ -119,7 +118,6 @@ def _totals(rows: _Rows, theta: Floats, sigma: Floats, rng: np.random.Generator)
     """Totals drawn of stores with coefficients (store, coefficient) and sigma (store,); (store,)."""
     counts = rows.counts
     eta = counts.offset[counts.design] + np.einsum("cp,cp->c", counts.x[counts.design], theta[counts.store])
-    eta = np.minimum(eta, HIGHEST)
     y = counts.family.draw(rng, eta[rows.cell], rows.trials, np.log(sigma)[rows.store])
     return np.bincount(rows.store, y, counts.n_stores)
 

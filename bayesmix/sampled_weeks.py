@@ -43,16 +43,16 @@ def sampled_weeks(
     n, rows = len(draws.weight) * times, weeks.y.size
     draw = np.repeat(np.arange(len(draws.weight)), times)[:, None]
     upto = np.cumsum(known.membership[:, weeks.store], -1)[..., :-1]
-    segment = (upto[draw[:, 0]] < _even(rng, n, rows)[..., None]).sum(-1)
+    segment = (upto[draw[:, 0]] < evenly_spread(rng, n, rows)[..., None]).sum(-1)
     store = weeks.store if known.mean.shape[1] > 1 else np.zeros_like(weeks.store)
     mean = np.einsum("drp,rp->dr", known.mean[draw, store, segment], weeks.x)
     store, segments = (np.minimum(weeks.store, known.variance.shape[1] - 1), known.variance.shape[2])
     variance = known.variance[draw, store, np.minimum(segment, segments - 1)]
     spread = np.maximum(np.einsum("drpq,rp,rq->dr", variance, weeks.x, weeks.x), 0.0)
-    eta = mean + np.sqrt(spread) * ndtri(_even(rng, n, rows))
+    eta = mean + np.sqrt(spread) * ndtri(evenly_spread(rng, n, rows))
     return SampledWeeks(eta if weeks.offset is None else eta + weeks.offset, draws.sigma[draw, segment])
 
 
-def _even(rng: np.random.Generator, n: int, rows: int) -> Floats:
+def evenly_spread(rng: np.random.Generator, n: int, rows: int) -> Floats:
     """Uniform numbers, those of a row spread evenly over (0, 1), in random order (McKay, Beckman & Conover 1979)."""
     return (rng.permuted(np.tile(np.arange(n), (rows, 1)), axis=1).T + rng.uniform(0.001, 0.999, (n, rows))) / n

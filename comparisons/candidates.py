@@ -27,7 +27,8 @@ class Candidate(NamedTuple):
     random : the coefficients that vary between stores (of a segment); None is all.
     between : traits of the stores that explain their coefficients; None where nothing does.
     stores : names of these stores, in the order of the traits.
-    quadrature : nodes in each random direction, where the response is not log sales; None is the usual number.
+    quadrature : nodes in each random direction, where the response is not log sales; None is the usual number. A fit
+        whose stores were drawn by MCMC is fitted again by quadrature, which is quicker.
     """
 
     name: str

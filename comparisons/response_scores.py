@@ -23,13 +23,15 @@ from comparisons.week_scores import Scores, inside
 from em.statistics import Floats, GaussianStatistics
 
 SAMPLES = 1000  # of each week where there are fewer draws
-HIGHEST = 40.0  # of a predictor: no Poisson number is drawn beyond
 
 
 def scores_of_family(
     stores: CountedStores, draws: ParameterDraws, weeks: Weeks, rng: np.random.Generator, traits: Floats | None = None
 ) -> tuple[Scores, Floats]:
-    """Scores of further weeks of stores, and each draw's part (draw,) in the sum of the CRPS over weeks."""
+    """Scores of further weeks of stores, and each draw's part (draw,) in the sum of the CRPS over weeks.
+
+    Of a single draw, which knows no error but that of its samples, the parts are theirs.
+    """
     density = log_density_further(stores, draws, weeks, traits)
     top = density.max(0)
     log_score = top + np.log(np.exp(density - top).mean(0))
@@ -39,7 +41,7 @@ def scores_of_family(
     crps, by_draw, median = crps_of_samples(seen, weeks.y)
     high = family.cumulative(weeks.y, sampled.eta, trials, log_sigma).mean(0)
     low = family.cumulative(weeks.y - 1.0, sampled.eta, trials, log_sigma).mean(0) if family.discrete else high
-    return Scores(log_score, crps, weeks.y - median, 0.5 * (low + high), inside(low, high)), by_draw
+    return Scores(log_score, crps, weeks.y - median, 0.5 * (low + high), inside(low, high)), _of_draws(by_draw, draws)
 
 
 def scores_of_sales(
@@ -55,7 +57,13 @@ def scores_of_sales(
     seen = np.exp(of.eta + of.sigma * rng.standard_normal(of.eta.shape))
     crps, by_draw, median = crps_of_samples(seen, np.exp(weeks.y))
     log_score = density_of_sales(scores.log_score, weeks.y)
-    return scores._replace(log_score=log_score, crps=crps, error=np.exp(weeks.y) - median), by_draw
+    return scores._replace(log_score=log_score, crps=crps, error=np.exp(weeks.y) - median), _of_draws(by_draw, draws)
+
+
+def _of_draws(by_sample: Floats, draws: ParameterDraws) -> Floats:
+    """Means over the samples of each draw, which are alike in it; of a single draw, the samples themselves."""
+    n = len(draws.weight)
+    return by_sample if n == 1 else by_sample.reshape(n, -1).mean(1)
 
 
 def sampled_responses(
@@ -69,8 +77,7 @@ def sampled_responses(
 def _sampled(
     stores: CountedStores, draws: ParameterDraws, weeks: Weeks, rng: np.random.Generator, traits: Floats | None
 ) -> SampledWeeks:
-    sampled = sampled_weeks(stores, draws, weeks, rng, traits, max(1, SAMPLES // len(draws.weight)))
-    return sampled._replace(eta=np.minimum(sampled.eta, HIGHEST))
+    return sampled_weeks(stores, draws, weeks, rng, traits, max(1, SAMPLES // len(draws.weight)))
 
 
 def crps_of_samples(seen: Floats, y: Floats) -> tuple[Floats, Floats, Floats]:

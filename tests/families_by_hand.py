@@ -71,7 +71,8 @@ def family_fit(data: Panel, model: str, chains: int = 2, draws: int = 100, seed:
     })  # fmt: skip
     size = {family.size: {"exposure": "days", "trials": "asked"}[family.size]} if family.size else {}
     tree.attrs = {
-        "model": model, "family": family.name, "quadrature": 5, "unit": "store", "trusted": 1, "name": model,
+        "model": model, "family": family.name, "quadrature": 5, "integral": "quadrature",
+        "unit": "store", "trusted": 1, "name": model,
         "sigma_rule": "common" if family.dispersed else "fixed", "log_density_of": data.response.name,
         "data": json.dumps(data_of(data) | {"columns": {"family": family.name, **size}}),
         "sampler": json.dumps({"draws": draws, "chains": chains, "seed": 0}), "priors": json.dumps({}),

@@ -138,7 +138,7 @@ def _fit(data, model, k, posterior, of_stores, em, loglik, nodes=None) -> Fit:
         "schema": "bayesmix-fit/1", "model": model, "family": family, "sigma_rule": _rule(data), "trusted": 1,
         "warnings": "[]", "unit": "store", "data": json.dumps(data_of(data)), "software": "{}", "priors": "{}",
         "sampler": "{}", "log_density_of": "log sales" if data.response is None else data.response.name,
-        **({"quadrature": stores.nodes} if isinstance(stores, CountedStores) else {}),
+        **({"quadrature": stores.nodes, "integral": "quadrature"} if isinstance(stores, CountedStores) else {}),
     }  # fmt: skip
     tree.attrs["name"] = name if family == "gaussian" else f"{family} {name}"
     return Fit(tree, tree.attrs["name"])

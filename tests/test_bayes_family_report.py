@@ -1,6 +1,7 @@
 """The diagnostic page of families: its numbers are the fit's, its words the response's, and every family has one."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ from bayesmix.rounding import by_error, percent
 from bayesmix.some_stores import some_stores
 from bayesmix.svg import inline_svg
 from em.errors import InputError
+from em.families import family_named
 from em.panel import statistics_of
 
 FAMILIES = ("poisson", "negative-binomial", "binomial", "bernoulli", "gamma")
@@ -93,7 +95,7 @@ def test_every_family_has_a_page_in_its_own_words(name, model, undrawn):
     assert f"the log {words.rate} of visits" in text
     assert ("odds of visits" in text) == odds
     assert ("The dispersion is on the scale" in text) == data.response.family.dispersed
-    assert ("quadrature with 5 nodes" in text) == (model == "hierarchical")
+    assert ("integrals by quadrature with 5 nodes" in text) == (model == "hierarchical")
     per = {"binomial": "visits as a share of asked", "bernoulli": "the share of rows with visits"}
     assert f"{per.get(name, 'visits per unit of days')}, over the store" in text.replace("The share", "the share")
     assert "No residuals of single weeks" in text
@@ -101,6 +103,15 @@ def test_every_family_has_a_page_in_its_own_words(name, model, undrawn):
     ids = re.findall(r'<h2 id="([^"]+)"', html)
     assert ids == ["segments", "stores", "pooling", *(["differ"] if "differ" in ids else []), "chains", "leaving-out",
                    "calibration", "counts", "missing", "settings", "reading"]  # fmt: skip
+
+
+def test_a_page_of_a_fit_by_mcmc_says_so(undrawn):
+    data = panel_with("poisson", "hierarchical", stores=10, weeks=6)
+    fit = family_fit(data, "hierarchical", draws=60)
+    fit.tree.attrs["integral"] = "mcmc"
+    text = Page(report(fit, data)).text
+    assert "drawn with the parameters (MCMC), log-likelihoods of stores by quadrature with 5 nodes" in text
+    assert "integrals by quadrature" not in text
 
 
 def test_a_page_is_drawn_and_its_tables_are_the_fit(fits, ours_drawn):
@@ -291,6 +302,9 @@ def test_checks_of_counts_are_of_the_fit(fits):
     assert "observed" in checks.to_xarray()
     with pytest.raises(InputError, match="other stores or columns"):
         fit.count_checks(panel_with("poisson", "mixture", stores=6))
+    other = replace(data, response=data.response._replace(family=family_named("negative-binomial")))
+    with pytest.raises(InputError, match="holds negative-binomial responses; expected poisson responses"):
+        fit.count_checks(other)
     with pytest.raises(InputError, match="is of log sales; expected counts"):
         Fit(mixture_tree(panel(segmented(12)), 2, draws=20), "mixture K=2").count_checks()
 

@@ -12,8 +12,9 @@ from numpy.testing import assert_allclose
 from scipy import stats as scipy_stats
 
 from bayesmix.evidence import Evidence
+from bayesmix.posterior import average as posterior_mean
 from bayesmix.store_loo import LeftOut
-from bayesmix.stores import CountedStores
+from bayesmix.stores import CountedStores, segment_loglik
 from bayesmix.wbic import Wbic
 from comparisons import compare
 from comparisons.agreement import em_twin
@@ -256,6 +257,9 @@ def test_a_quadrature_that_is_too_coarse_is_flagged(panels):
     )  # fmt: skip
     coarse, fine = (hierarchical_of(binary, nodes=nodes) for nodes in (1, 25))
     few, many = (finer(fit, waic(fit.store_loglik), 1.0) for fit in (coarse, fine))
+    one = posterior_mean(coarse.draws)
+    by = [segment_loglik(coarse.statistics._replace(nodes=n), one.mu, one.sigma, one.omega).sum() for n in (1, 3)]
+    assert few.change == pytest.approx(by[1] - by[0])
     assert not few.enough
     assert "Laplace’s approximation too coarse: 3 nodes move elpd by" in few.told
     assert many.enough

@@ -150,3 +150,11 @@ def test_the_distribution_of_a_negative_binomial_without_dispersion_is_poisson()
     for sigma, close in ((1e-3, 2e-5), (1e-6, 2e-11), (1e-9, 1e-12)):
         found = FAMILIES["negative-binomial"].cumulative(y, eta, one, np.log(sigma))
         assert_allclose(found, expected, rtol=0.0, atol=close)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("eta", [-800.0, 44.0, 800.0])
+def test_draws_at_extremes_are_numbers(name, eta):
+    family, trials = FAMILIES[name], np.full(50, 5.0)
+    y = family.draw(np.random.default_rng(0), np.full(50, eta), trials, np.log(3.0))
+    assert np.isfinite(y).all()

@@ -15,6 +15,7 @@ from bayesmix.stores import CountedStores
 from bayesmix.week_density import Weeks, distinct, joined, known, log_density_further, log_density_left_out
 from bayesmix.week_residuals import by_week, residuals
 from comparisons.family_rivals import regression, rivals
+from comparisons.judged_weeks import simulation_error
 from comparisons.one_scale import density_of_sales
 from comparisons.response_scores import crps_of_samples, scores_of_family
 from comparisons.week_scores import inside
@@ -242,3 +243,39 @@ def test_log_sales_on_the_scale_of_sales():
     step = 1e-5 * sales
     share = norm.cdf(np.log(sales + step), mean, sd) - norm.cdf(np.log(sales - step), mean, sd)
     np.testing.assert_allclose(np.exp(found), share / (2.0 * step), rtol=1e-5)
+
+
+def test_a_row_whose_covariate_is_far_out_leaves_a_number():
+    """At some nodes it is so unlikely that their shares round to nothing, and without it they are most of the sum."""
+    family, y = family_named("poisson"), np.array([0.0, 0.0, 1.0, 0.0, 0.0, 1.0])
+    x = np.column_stack([np.ones(6), [0.49, 0.16, -0.93, 2.87, 0.88, -1.14]])
+    weeks = Weeks(np.zeros(6, dtype=np.intp), x, y, np.zeros(6), np.ones(6))
+    mu, omega = np.array([[[0.514, -0.511]]]), np.array([[[[4.05, 0.46], [0.46, 4.75]]]])
+    draws = ParameterDraws(np.ones((1, 1)), mu, np.ones((1, 1)), omega)
+    found = log_density_left_out(counted(family, weeks, 1), draws, weeks)[0]
+    whole = by_grid(family, weeks, draws, 0)
+    exact = [whole - by_grid(family, weeks.of(np.arange(6) != r), draws, 0) for r in range(6)]
+    np.testing.assert_allclose(found, exact, atol=0.02)
+
+
+@pytest.mark.parametrize("name", ["gamma", "negative-binomial"])
+def test_a_rival_takes_its_dispersion_from_its_rows(name):
+    family, weeks = weeks_of_family(name, stores=1, weeks=800, level=1.5)
+    like = CountedStores(count_designs(family, weeks.store[:0], weeks.x[:0], weeks.y[:0], 0), 5)
+    found = regression(rivals(("intercept", "x"))[-1], weeks, 1, like).draws.sigma
+    assert found[0, 0] == pytest.approx(0.5, abs=0.06)
+
+
+def test_the_error_of_a_crps_counts_draws_and_not_their_samples():
+    family, weeks = weeks_of_family("poisson", stores=1, weeks=40)
+    like = CountedStores(count_designs(family, weeks.store[:0], weeks.x[:0], weeks.y[:0], 0), 5)
+    stores, found, told = known(weeks, 1, like), [], []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        mu = np.array([0.7, 0.4]) + 0.3 * rng.normal(size=(50, 1, 2))
+        scores, by_draw = scores_of_family(
+            stores, ParameterDraws(np.ones((50, 1)), mu, np.ones((50, 1)), None), weeks, rng
+        )
+        found.append(scores.crps.mean())
+        told.append(simulation_error(by_draw, 40))
+    assert 0.7 < np.mean(told) / np.std(found) < 1.5

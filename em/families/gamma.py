@@ -44,7 +44,7 @@ def _carrier_slopes(y: Floats, trials: Floats, log_sigma: Floats | float) -> tup
 
 def _draw(rng: np.random.Generator, eta: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
     shape = _shape(log_sigma)
-    return rng.gamma(shape, np.exp(eta) / shape)
+    return rng.gamma(shape, log_mean(eta, trials) / shape)
 
 
 def _variance(eta: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:

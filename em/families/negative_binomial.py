@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import betainc, betaln, digamma, expit, log_expit, polygamma
 
 from em.families.family import DispersionSlopes, Family, Floats, Pair
-from em.families.poisson import HIGHEST, log_mean, whole
+from em.families.poisson import HIGHEST, drawn_counts, log_mean, whole
 
 WIDEST = 115.0  # of log sigma: the squared size is still a number
 
@@ -56,7 +56,7 @@ def _carrier_slopes(y: Floats, trials: Floats, log_sigma: Floats | float) -> tup
 
 def _draw(rng: np.random.Generator, eta: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
     size = _size(log_sigma)
-    return rng.poisson(rng.gamma(size, np.exp(eta) / size)).astype(float)
+    return drawn_counts(rng, rng.gamma(size, log_mean(eta, trials) / size))
 
 
 def _variance(eta: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:

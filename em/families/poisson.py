@@ -6,6 +6,7 @@ from scipy.special import gammaincc, gammaln
 from em.families.family import Family, Floats, Pair, flat_carrier, undispersed
 
 HIGHEST = 650.0  # of eta: its exponential is the last that a double holds with room for sums
+LARGEST = 2.0**62  # mean of a count that is drawn: beyond it counts are no whole numbers of the machine
 
 
 def _rate(eta: Floats) -> Floats:
@@ -35,8 +36,13 @@ def log_mean(eta: Floats, trials: Floats) -> Floats:
     return _rate(eta)
 
 
+def drawn_counts(rng: np.random.Generator, mean: Floats) -> Floats:
+    """Poisson counts; means that no machine can count to are taken as `LARGEST`."""
+    return rng.poisson(np.minimum(mean, LARGEST)).astype(float)
+
+
 def _draw(rng: np.random.Generator, eta: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
-    return rng.poisson(np.exp(eta)).astype(float)
+    return drawn_counts(rng, _rate(eta))
 
 
 def _variance(eta: Floats, trials: Floats, log_sigma: Floats | float) -> Floats:
