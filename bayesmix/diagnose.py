@@ -74,7 +74,7 @@ def reasons_for_distrust(
         reasons.append("one chain: nothing says whether another would agree; use --chains 4")
     checked = {**quantities, "log-likelihood": loglik}
     summaries = {name: summarise(values) for name, values in checked.items()}
-    reasons += _worst(summaries, labels, "rhat", RHAT, "R-hat is {value:.4g} for {name}; expected at most {limit:g}")
+    reasons += _worst(summaries, labels, "rhat", RHAT, "R-hat is {value:.5g} for {name}; expected at most {limit:g}")
     for kind in ("bulk", "tail"):
         text = f"only {{value:.0f}} effective draws ({kind}) for {{name}}; expected at least {{limit:.0f}}"
         reasons += _worst(summaries, labels, f"ess_{kind}", -ESS_PER_CHAIN * chains, text + "; use more --draws")
