@@ -7,9 +7,9 @@ finds; those of a store not yet seen are. The mean response is integrated over t
 import numpy as np
 from scipy.special import ndtri
 
+from bayesmix.evenly_spread import evenly_spread
 from bayesmix.known_stores import given_data
 from bayesmix.posterior import ParameterDraws
-from bayesmix.sampled_weeks import evenly_spread
 from bayesmix.stores import CountedStores
 from em.quadrature import product_rule
 from em.statistics import Floats, Ints

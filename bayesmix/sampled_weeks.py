@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
+from bayesmix.evenly_spread import evenly_spread
 from bayesmix.known_stores import given_data
 from bayesmix.posterior import ParameterDraws
 from bayesmix.stores import Stores
@@ -51,8 +52,3 @@ def sampled_weeks(
     spread = np.maximum(np.einsum("drpq,rp,rq->dr", variance, weeks.x, weeks.x), 0.0)
     eta = mean + np.sqrt(spread) * ndtri(evenly_spread(rng, n, rows))
     return SampledWeeks(eta if weeks.offset is None else eta + weeks.offset, draws.sigma[draw, segment])
-
-
-def evenly_spread(rng: np.random.Generator, n: int, rows: int) -> Floats:
-    """Uniform numbers, those of a row spread evenly over (0, 1), in random order (McKay, Beckman & Conover 1979)."""
-    return (rng.permuted(np.tile(np.arange(n), (rows, 1)), axis=1).T + rng.uniform(0.001, 0.999, (n, rows))) / n
