@@ -8,6 +8,7 @@ from bayesmix.checked_rows import StoreDraws
 from bayesmix.known_stores import given_data
 from bayesmix.posterior import thinned
 from bayesmix.streams import stream
+from em.drawn_segments import drawn_segments
 from em.likelihood import roots
 from em.statistics import Floats, Ints
 
@@ -33,8 +34,8 @@ def drawn_stores(fit: "Fit", most: int = DRAWS, seed: int = 0) -> StoreDraws:
     """
     draws, rng = thinned(fit.draws, most), np.random.default_rng(stream(seed, "coefficients of stores"))
     known = given_data(fit.statistics, draws, fit.traits)
-    n, stores, k = known.membership.shape
-    segment = np.minimum((np.cumsum(known.membership, 2) < rng.random((n, stores, 1))).sum(2), k - 1)
+    n, stores, _ = known.membership.shape
+    segment = drawn_segments(known.membership, rng.random((n, stores)))
     theta = np.broadcast_to(known.mean, (n, stores, *known.mean.shape[2:]))
     theta = np.take_along_axis(theta, segment[..., None, None], 2)[:, :, 0].copy()
     if draws.omega is not None:
@@ -46,7 +47,7 @@ def drawn_stores(fit: "Fit", most: int = DRAWS, seed: int = 0) -> StoreDraws:
 def new_stores(fit: "Fit", draw: Ints, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Coefficients (store, coefficient) and sigma (store,) of unseen stores, each under its own draw (store,)."""
     weight = fit.draws.weight[draw]
-    segment = np.minimum((np.cumsum(weight, 1) < rng.random((draw.size, 1))).sum(1), weight.shape[1] - 1)
+    segment = drawn_segments(weight, rng.random(draw.size))
     return of_segments(fit, draw, segment, rng)
 
 

@@ -22,6 +22,7 @@ from bayesmix.predicted_responses import predicted_responses
 from bayesmix.price_rows import PriceRows, price_rows
 from bayesmix.stores import CountedStores, family_of, some, with_one_unseen
 from em.command import watched
+from em.drawn_segments import drawn_segments
 from em.errors import InputError
 from em.statistics import Floats, GaussianStatistics, Ints
 
@@ -143,8 +144,7 @@ def _predict(
 ) -> Floats:
     """Each of `MEANINGS` with the ends of its interval, for a few stores: (3, 3, store, price)."""
     known = GivenData(*map(np.ascontiguousarray, given_data(stats, draws, traits)))
-    k = known.membership.shape[2]
-    segment = np.minimum((np.cumsum(known.membership, 2) < noise[0, :, :, None]).sum(2), k - 1)
+    segment = drawn_segments(known.membership, noise[0])
     sigma = np.take_along_axis(draws.sigma, segment, 1)
     z, week = ndtri(noise[1]), sigma * ndtri(noise[2])
     levels = [0.5 - 0.5 * interval, 0.5 + 0.5 * interval]

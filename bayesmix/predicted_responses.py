@@ -11,6 +11,7 @@ from bayesmix.evenly_spread import evenly_spread
 from bayesmix.known_stores import given_data
 from bayesmix.posterior import ParameterDraws
 from bayesmix.stores import CountedStores
+from em.drawn_segments import drawn_segments
 from em.quadrature import product_rule
 from em.statistics import Floats, Ints
 
@@ -49,7 +50,7 @@ def predicted_responses(
     weight = np.exp(rule.log_weight - np.square(rule.v[:, 0])) / np.sqrt(np.pi)
     for s, store in enumerate(index):
         rng = np.random.default_rng([seed, int(store)])
-        segment = np.minimum((np.cumsum(known.membership[:, s], 1) < rng.random((n, 1))).sum(1), k - 1)
+        segment = drawn_segments(known.membership[:, s], rng.random(n))
         z, every = ndtri(evenly_spread(rng, n, 1)[:, 0]), np.arange(n)
         sigma = np.take_along_axis(draws.sigma, segment[:, None], 1)[:, 0]
         mean, variance = (

@@ -15,6 +15,7 @@ from bayesmix.priors import Priors, partial_correlation_shapes
 from bayesmix.stores import CountedStores, Stores
 from bayesmix.streams import stream
 from em.design_counts import DesignCounts, take_stores
+from em.drawn_segments import drawn_segments
 from em.likelihood import roots
 from em.mixture import SigmaRule
 from em.statistics import Floats, GaussianStatistics, Ints, solve, spectrum, take
@@ -159,9 +160,9 @@ def prior_predictive(
     """
     rng = np.random.default_rng(stream(seed, "prior predictive"))
     prior = parameter_draws(draws)
-    n, k, p = prior.mu.shape
+    n, _, p = prior.mu.shape
     rows = np.arange(n)
-    segment = np.minimum((np.cumsum(prior.weight, 1) < rng.random((n, 1))).sum(1), k - 1)
+    segment = drawn_segments(prior.weight, rng.random(n))
     theta = prior.mu[rows, segment]
     if prior.omega is not None:
         values, vectors = np.linalg.eigh(prior.omega[rows, segment])

@@ -14,6 +14,7 @@ from bayesmix.drawn_stores import new_stores, of_segments
 from bayesmix.fitted import Fit
 from bayesmix.own_rates import sizes, sums
 from bayesmix.predictive_check import SegmentCheck, against, moments
+from bayesmix.replicates import how_many
 from bayesmix.response_words import ResponseWords
 from bayesmix.store_loo import by_store, smoothed
 from bayesmix.streams import stream
@@ -21,8 +22,6 @@ from em.command import watched
 from em.design_counts import DesignCounts
 from em.statistics import Floats, Ints
 
-REPLICATES, FEWEST = 400, 100
-MOST_ROWS = 10_000_000  # simulated in all, where that leaves enough replicates
 POINTS = 61  # of a density
 
 
@@ -49,7 +48,7 @@ def rate_pit(fit: Fit, counts: DesignCounts, store: Ints, reff: float, seed: int
     reff : relative efficiency of the store likelihoods, see `store_loo.loo`.
     """
     rng, rows = np.random.default_rng(stream(seed, "rates of stores")), _rows_of(counts)
-    n = _replicates(counts, 1)
+    n = how_many(counts.n_observations)
     log_weight, _ = smoothed(by_store(fit.store_loglik), reff)
     draw = _resampled(np.exp(log_weight), n, rng)
     below, equal = np.zeros((2, counts.n_stores))
@@ -71,7 +70,7 @@ def rate_segments(
     share : (one, segment) memberships of the stores of the summary.
     """
     rng, rows = np.random.default_rng(stream(seed, "rates of stores", 1)), _rows_of(counts)
-    n, size = _replicates(counts, share.shape[1]), sizes(counts)[summary.store]
+    n, size = how_many(share.shape[1] * counts.n_observations), sizes(counts)[summary.store]
     draws = np.linspace(0, len(fit.draws.weight) - 1, n).astype(np.intp)
     seen, found = sums(counts, counts.total)[summary.store], []
     for k in range(share.shape[1]):
@@ -120,10 +119,6 @@ def _totals(rows: _Rows, theta: Floats, sigma: Floats, rng: np.random.Generator)
     eta = counts.offset[counts.design] + np.einsum("cp,cp->c", counts.x[counts.design], theta[counts.store])
     y = counts.family.draw(rng, eta[rows.cell], rows.trials, np.log(sigma)[rows.store])
     return np.bincount(rows.store, y, counts.n_stores)
-
-
-def _replicates(counts: DesignCounts, segments: int) -> int:
-    return int(np.clip(MOST_ROWS // max(1, segments * counts.n_observations), FEWEST, REPLICATES))
 
 
 def _resampled(weight: Floats, n: int, rng: np.random.Generator) -> Ints:

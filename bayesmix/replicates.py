@@ -76,7 +76,7 @@ def replicate(rows: Rows, draws: StoreDraws, share: Floats, bins: Bins | None, s
     bins : in which frequencies are counted.
     """
     rng = np.random.default_rng(seed)
-    chosen = evenly(draws, int(np.clip(MOST_ROWS // rows.y.size, FEWEST, REPLICATES)))
+    chosen = evenly(draws, how_many(rows.y.size))
     observed, replicated, frequencies = [], [], []
     for draw in watched(chosen, "replicating the panel", chosen.size):
         eta, log_sigma = (of_cell[rows.cell] for of_cell in predictors(rows, draws, draw))
@@ -138,6 +138,11 @@ def numbers(rows: Rows, y: Floats, mean: Floats, variance: Floats, share: Floats
 def _squared(off: Floats, variance: Floats) -> Floats:
     """Squares in units of the variance, which keeps from zero where nothing can vary."""
     return np.square(off) / np.maximum(variance, LEAST_VARIANCE)
+
+
+def how_many(rows: int) -> int:
+    """Replicates of a panel with so many rows."""
+    return int(np.clip(MOST_ROWS // max(1, rows), FEWEST, REPLICATES))
 
 
 def against(observed: Floats, replicated: Floats) -> Replicated:

@@ -14,6 +14,7 @@ from bayesmix.known_stores import given_data
 from bayesmix.posterior import ParameterDraws
 from bayesmix.stores import Stores
 from bayesmix.week_density import Weeks
+from em.drawn_segments import drawn_segments
 from em.statistics import Floats
 
 
@@ -43,8 +44,7 @@ def sampled_weeks(
     known = given_data(stores, draws, traits)
     n, rows = len(draws.weight) * times, weeks.y.size
     draw = np.repeat(np.arange(len(draws.weight)), times)[:, None]
-    upto = np.cumsum(known.membership[:, weeks.store], -1)[..., :-1]
-    segment = (upto[draw[:, 0]] < evenly_spread(rng, n, rows)[..., None]).sum(-1)
+    segment = drawn_segments(known.membership[:, weeks.store][draw[:, 0]], evenly_spread(rng, n, rows))
     store = weeks.store if known.mean.shape[1] > 1 else np.zeros_like(weeks.store)
     mean = np.einsum("drp,rp->dr", known.mean[draw, store, segment], weeks.x)
     store, segments = (np.minimum(weeks.store, known.variance.shape[1] - 1), known.variance.shape[2])

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from em.drawn_segments import drawn_segments
 from em.errors import InputError
 from em.fit import MixtureFit
 from em.mixture import MixtureParameters, log_weights
@@ -47,7 +48,7 @@ def draw_statistics(
 ) -> Stores:
     """Statistics of a panel with the same designs, exposures and trials, drawn from a mixture."""
     log_weight = np.broadcast_to(log_weights(params, traits), (stats.n_stores, params.n_segments))
-    segment = (np.cumsum(np.exp(log_weight), axis=1) < rng.random((stats.n_stores, 1))).sum(1)
+    segment = drawn_segments(np.exp(log_weight), rng.random(stats.n_stores))
     segment = np.minimum(segment, params.n_segments - 1)
     return drawn(rng, stats, params.theta[segment], params.sigma[segment])
 

@@ -50,7 +50,7 @@ def command(argv: list[str]) -> int:
 
     panel = panel_from(args, args.membership, args.between)
     stats = statistics_of(panel)
-    sigma_rule(stats, args.sigma)
+    args.sigma = sigma_rule(stats, args.sigma)
     impossible = [k for k in args.k if not 1 <= k <= stats.n_stores]
     if impossible:
         raise impossible_segments(impossible[0], stats.n_stores)

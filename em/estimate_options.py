@@ -70,7 +70,6 @@ def parsed(argv: list[str]) -> argparse.Namespace:
         raise InputError(f"--intervals profile does not go with --family {args.family}; expected wald")
     if other and args.model == "hierarchical":
         args.intervals = "wald"
-    args.sigma = _sigma(args.family, args.sigma)
     for option, models in BELONGS.items():
         if getattr(args, option) is not None and args.model not in models:
             raise InputError(
@@ -90,15 +89,6 @@ def parsed(argv: list[str]) -> argparse.Namespace:
         raise InputError(f"seed is {args.seed}; expected 0 or more")
     args.k = numbers_of_segments(args.k)
     return args
-
-
-def _sigma(family: str, asked: str | None) -> str:
-    """The rule for sigma: as asked for, else fixed where there is nothing to estimate."""
-    if asked is not None or family == DEFAULT_FAMILY:
-        return asked or "fixed"
-    from em.families import family_named
-
-    return "common" if family_named(family).dispersed else "fixed"
 
 
 def settings_of(args: argparse.Namespace) -> dict[str, Any]:

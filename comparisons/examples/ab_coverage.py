@@ -5,9 +5,6 @@
 writes the table anew; the page of the example reads it, and a test draws some of its rows again.
 """
 
-import math
-from importlib.resources import files
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,9 +13,9 @@ import pandas as pd
 from comparisons.examples.ab_experiment import Truth, draw
 from comparisons.examples.ab_models import MODELS, Answer, Whose, answers, fit_models
 from comparisons.examples.averages import true_average
-from comparisons.examples.intervals import Z, percent, wilson
-from em.command import Parser, replacing, run, watched
-from em.errors import InputError
+from comparisons.examples.intervals import percent, wilson
+from comparisons.examples.kept_study import held, make, read
+from em.command import run, watched
 from em.statistics import Floats
 
 TABLE = "ab_coverage.csv"
@@ -73,8 +70,7 @@ def experiment(truth: str, number: int) -> tuple[Answer, ...]:
 
 def kept() -> pd.DataFrame:
     """The table as it was written: a row for each experiment, for each model its log odds ratio and standard error."""
-    with files("comparisons.examples").joinpath("templates", TABLE).open(encoding="utf-8") as file:
-        return pd.read_csv(file)
+    return read(TABLE)
 
 
 def coverage(table: pd.DataFrame) -> list[Coverage]:
@@ -93,12 +89,9 @@ def share(row: Coverage) -> str:
 
 
 def _coverage(truth: str, model: str, estimates: Floats, told: Floats) -> Coverage:
-    of, whose, n = TRUTHS[truth], MODELS[model], estimates.size
+    of, whose = TRUTHS[truth], MODELS[model]
     effect = of.effect if whose == "user" else true_average(of.intercept, of.effect, of.sd).log_odds_ratio
-    spread = float(estimates.std(ddof=1))
-    covered = int((np.abs(estimates - effect) < Z * told).sum())
-    mean, error = float(estimates.mean()), spread / math.sqrt(n)
-    return Coverage(truth, model, whose, effect, mean, error, spread, float(told.mean()), covered, n)
+    return Coverage(truth, model, whose, effect, *held(estimates, told, effect))
 
 
 def row(truth: str, number: int) -> dict[str, float | str]:
@@ -117,14 +110,7 @@ def study(experiments: int) -> pd.DataFrame:
 
 def command(argv: list[str]) -> int:
     """Draw the experiments, fit the models, write the table."""
-    parser = Parser(prog="python -m comparisons.examples.ab_coverage", description=__doc__)
-    parser.add_argument("--experiments", type=int, default=200, metavar="N", help="of each truth (default: 200)")
-    args = parser.parse_args(argv)
-    if args.experiments < 2:
-        raise InputError(f"--experiments is {args.experiments}; expected at least 2")
-    with replacing(Path(__file__).parent / "templates" / TABLE) as temporary:
-        study(args.experiments).to_csv(temporary, index=False, float_format="%.4f")
-    return 0
+    return make(argv, "ab_coverage", __doc__, "experiments", TABLE, study)
 
 
 if __name__ == "__main__":

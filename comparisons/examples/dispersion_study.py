@@ -5,19 +5,14 @@
 writes the table anew; the page of the example reads it, and a test draws one of its rows again.
 """
 
-import math
-from importlib.resources import files
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
 from comparisons.examples.ab_coverage import Coverage
 from comparisons.examples.dispersion_models import Answer, answers, fit_models
 from comparisons.examples.dispersion_panels import Truth, draw, panel
-from comparisons.examples.intervals import Z
-from em.command import Parser, replacing, run, watched
-from em.errors import InputError
+from comparisons.examples.kept_study import held, make, read
+from em.command import run, watched
 
 TABLE = "dispersion_coverage.csv"
 ERROR = "error of {}"
@@ -48,8 +43,7 @@ def row(truth: str, number: int) -> dict[str, float | str]:
 
 def kept() -> pd.DataFrame:
     """The table as it was written: a row for each panel, for each model its log rate ratio and standard error."""
-    with files("comparisons.examples").joinpath("templates", TABLE).open(encoding="utf-8") as file:
-        return pd.read_csv(file)
+    return read(TABLE)
 
 
 def coverage(table: pd.DataFrame) -> list[Coverage]:
@@ -60,11 +54,7 @@ def coverage(table: pd.DataFrame) -> list[Coverage]:
         effect = TRUTHS[str(truth)].effect
         for model in models:
             estimates, told = rows[model].to_numpy(), rows[ERROR.format(model)].to_numpy()
-            spread, n = float(estimates.std(ddof=1)), estimates.size
-            held = int((np.abs(estimates - effect) < Z * told).sum())
-            mean, error = float(estimates.mean()), spread / math.sqrt(n)
-            one = Coverage(str(truth), model, "average", effect, mean, error, spread, float(np.nanmean(told)), held, n)
-            found.append(one)
+            found.append(Coverage(str(truth), model, "average", effect, *held(estimates, told, effect)))
     return found
 
 
@@ -76,14 +66,7 @@ def study(panels: int) -> pd.DataFrame:
 
 def command(argv: list[str]) -> int:
     """Draw the panels, fit the models, write the table."""
-    parser = Parser(prog="python -m comparisons.examples.dispersion_study", description=__doc__)
-    parser.add_argument("--panels", type=int, default=200, metavar="N", help="of each truth (default: 200)")
-    args = parser.parse_args(argv)
-    if args.panels < 2:
-        raise InputError(f"--panels is {args.panels}; expected at least 2")
-    with replacing(Path(__file__).parent / "templates" / TABLE) as temporary:
-        study(args.panels).to_csv(temporary, index=False, float_format="%.4f")
-    return 0
+    return make(argv, "dispersion_study", __doc__, "panels", TABLE, study)
 
 
 if __name__ == "__main__":

@@ -6,17 +6,15 @@ writes the table anew; the page of the example reads it, and a test draws some o
 """
 
 import math
-from importlib.resources import files
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from comparisons.examples.integrals_panel import RANDOM, Truth, counted, draw
-from comparisons.examples.intervals import Z, wilson
-from em.command import Parser, replacing, run, watched
-from em.errors import InputError
+from comparisons.examples.intervals import wilson
+from comparisons.examples.kept_study import held, make, read
+from em.command import run, watched
 from em.glmm import GlmmFit, fit_glmm
 
 TABLE = "integrals_study.csv"
@@ -86,8 +84,7 @@ def row(number: int) -> dict[str, float]:
 
 def kept() -> pd.DataFrame:
     """The table as it was written: a row for each panel."""
-    with files("comparisons.examples").joinpath("templates", TABLE).open(encoding="utf-8") as file:
-        return pd.read_csv(file)
+    return read(TABLE)
 
 
 def studied(table: pd.DataFrame) -> list[Study]:
@@ -97,23 +94,18 @@ def studied(table: pd.DataFrame) -> list[Study]:
 
 def _studied(table: pd.DataFrame, rule: str, name: str) -> Study:
     values, told = (table[column].to_numpy() for column in (f"{name}, {rule}", f"error of {name}, {rule}"))
-    truth, n = float(getattr(Truth(), name)), values.size
-    spread = float(values.std(ddof=1))
-    covered = int((np.abs(values - truth) < Z * told).sum())
-    return Study(rule, name, truth, float(values.mean()), spread / math.sqrt(n), spread, float(told.mean()), covered, n)
+    truth = float(getattr(Truth(), name))
+    return Study(rule, name, truth, *held(values, told, truth))
+
+
+def study(panels: int) -> pd.DataFrame:
+    """So many panels."""
+    return pd.DataFrame([row(number) for number in watched(range(panels), "panels")])
 
 
 def command(argv: list[str]) -> int:
     """Draw the panels, fit, write the table."""
-    parser = Parser(prog="python -m comparisons.examples.integrals_study", description=__doc__)
-    parser.add_argument("--panels", type=int, default=200, metavar="N", help="how many (default: 200)")
-    args = parser.parse_args(argv)
-    if args.panels < 2:
-        raise InputError(f"--panels is {args.panels}; expected at least 2")
-    table = pd.DataFrame([row(number) for number in watched(range(args.panels), "panels")])
-    with replacing(Path(__file__).parent / "templates" / TABLE) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.4f")
-    return 0
+    return make(argv, "integrals_study", __doc__, "panels", TABLE, study)
 
 
 if __name__ == "__main__":
